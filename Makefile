@@ -1,0 +1,71 @@
+# Tincan: build, run, test, measure. `make help` lists the targets.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT   ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+# Static without cgo until there are C codecs: pure-Go name and user lookup, no
+# machine paths in the binary, version and commit stamped into package main.
+export CGO_ENABLED ?= 0
+BUILD_FLAGS := -trimpath -tags netgo,osusergo \
+	-ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)"
+
+# The checkers are built from tools/go.mod into bin/tools.
+TOOLS := bin/tools
+
+# Longest a whole `go test` may take before it is broken rather than slow.
+TEST_TIMEOUT ?= 14m
+# Arguments of `make bench`, such as BENCH="-only call,relay -runs 1".
+BENCH ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run build cross test unit check format bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Install what is missing, build, and serve from ./data
+	@scripts/deps run build
+	@$(MAKE) --no-print-directory build
+	@exec bin/tincan serve
+
+build: ## Build bin/tincan (static)
+	@mkdir -p bin
+	$(GO) build $(BUILD_FLAGS) -o bin/tincan ./cmd/tincan
+
+cross: ## Build for a Raspberry Pi: arm64, armhf (v7) and armel-era v6
+	@mkdir -p bin
+	GOARCH=arm64 $(GO) build $(BUILD_FLAGS) -o bin/tincan-linux-arm64 ./cmd/tincan
+	GOARCH=arm GOARM=7 $(GO) build $(BUILD_FLAGS) -o bin/tincan-linux-armv7 ./cmd/tincan
+	GOARCH=arm GOARM=6 $(GO) build $(BUILD_FLAGS) -o bin/tincan-linux-armv6 ./cmd/tincan
+
+test: ## Everything: checks, unit tests, tests with real phones
+	@scripts/deps build test
+	@$(MAKE) --no-print-directory check cross
+	CGO_ENABLED=1 TINCAN_REQUIRE_PEERS=1 $(GO) test -race -timeout $(TEST_TIMEOUT) ./...
+
+unit: ## Tests without phones, for the loop of writing code
+	CGO_ENABLED=1 $(GO) test -race -short ./...
+
+check: $(TOOLS)/.installed ## Format, vet, staticcheck, errcheck, imports, go.mod
+	@scripts/check $(TOOLS)
+
+format: $(TOOLS)/.installed ## Rewrite the sources with gofumpt
+	$(TOOLS)/gofumpt -w .
+
+bench: ## Measure against bare peers (BENCH="-only call -runs 1")
+	@scripts/deps build bench
+	@$(MAKE) --no-print-directory build
+	$(GO) run ./bench $(BENCH)
+
+clean: ## Remove what was built; ./data stays
+	rm -rf bin
+
+$(TOOLS)/.installed: tools/go.mod tools/go.sum
+	@mkdir -p $(TOOLS)
+	cd tools && GOBIN=$(CURDIR)/$(TOOLS) $(GO) install tool
+	@touch $@
