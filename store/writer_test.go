@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 // fake is a database in virtual time: it can be down, and takes its time.
 type fake struct {
+	mu     sync.Mutex // guards down, which tests change meanwhile
 	down   error
 	cost   time.Duration
 	start  time.Time
@@ -24,8 +26,8 @@ type fake struct {
 func (f *fake) transact(jobs []Job) error {
 	f.tries = append(f.tries, time.Since(f.start))
 	time.Sleep(f.cost)
-	if f.down != nil {
-		return &outage{f.down}
+	if err := f.outage(); err != nil {
+		return &outage{err}
 	}
 	for _, job := range jobs {
 		if err := job(nil); err != nil {
@@ -34,6 +36,18 @@ func (f *fake) transact(jobs []Job) error {
 	}
 	f.groups = append(f.groups, len(jobs))
 	return nil
+}
+
+func (f *fake) outage() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.down
+}
+
+func (f *fake) set(down error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.down = down
 }
 
 func (f *fake) close() { f.closed = true }
@@ -117,7 +131,7 @@ func TestBackOff(t *testing.T) {
 		w, events := begin(f)
 		w.put(entry{job: fine})
 		time.Sleep(12 * time.Second)
-		f.down = nil
+		f.set(nil)
 		time.Sleep(10 * time.Second)
 		end(t, w, f)
 		var want []time.Duration
@@ -164,7 +178,7 @@ func TestSpoolFull(t *testing.T) {
 		if st := w.status(); st.Lost != 50 || st.Spooled != MaxSpool {
 			t.Errorf("status %+v", st)
 		}
-		f.down = nil
+		f.set(nil)
 		end(t, w, f) // flushes
 		if st := w.status(); st.Jobs != MaxSpool || st.Spooled != 0 {
 			t.Errorf("status %+v", st)
@@ -207,9 +221,9 @@ func TestReplayWithBadJob(t *testing.T) {
 		job := func(name string, err error) Job {
 			return func(*Tx) error {
 				if name == "c" && ran["c"] == 0 {
-					f.down = errors.New("again")
+					f.set(errors.New("again"))
 					ran["c"]++
-					return &outage{f.down}
+					return &outage{f.outage()}
 				}
 				if err == nil {
 					ran[name]++
@@ -221,9 +235,9 @@ func TestReplayWithBadJob(t *testing.T) {
 		w.put(entry{job: job("b", bad)})
 		w.put(entry{job: job("c", nil)})
 		synctest.Wait()
-		f.down = nil
+		f.set(nil)
 		time.Sleep(time.Second)
-		f.down = nil
+		f.set(nil)
 		time.Sleep(10 * time.Second)
 		end(t, w, f)
 		st := w.status()
