@@ -82,7 +82,7 @@ func IsSealed(text string) bool { return strings.HasPrefix(text, Prefix) }
 func (b *Box) Unseal(sealed, context string) ([]byte, error) {
 	part := strings.Split(sealed, ":")
 	if len(part) != 4 || part[0]+":" != Prefix || part[1] != version {
-		return nil, fmt.Errorf("%w: it does not begin with %s%s:KEY:", ErrDamaged, Prefix, version)
+		return nil, fmt.Errorf("%w: it has not the form %s%s:KEY:TEXT", ErrDamaged, Prefix, version)
 	}
 	if part[2] != b.id {
 		return nil, fmt.Errorf("%w: it needs key %s, this server has %s; bring that key file, or give the secret in plain", ErrOtherKey, part[2], b.id)

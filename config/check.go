@@ -1,0 +1,203 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tincan/config/form"
+)
+
+const (
+	// lowPort is the first port that needs no privilege.
+	lowPort = 1024
+	// maxListen bounds the addresses of one transport: more is a mistake.
+	maxListen = 32
+)
+
+// checker finds what types alone do not.
+type checker struct {
+	doc    *form.Document
+	config *Config
+	faults form.Faults
+}
+
+func (k *checker) fault(key, what, fix string) {
+	k.faults = append(k.faults, k.doc.Fault(key, what, fix))
+}
+
+func (k *checker) all() {
+	c := k.config
+	if c.Data == "" {
+		k.fault("data", "is empty", `write data = "./data" instead`)
+	}
+	if d := c.Database; d != "" && !strings.HasPrefix(d, "postgres://") && !strings.HasPrefix(d, "postgresql://") {
+		k.fault("database", "is not a PostgreSQL DSN", "write postgres://user:password@host:5432/name, or leave it out for SQLite")
+	}
+	k.ports()
+	k.listen()
+	k.names()
+	k.times()
+	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	k.oneOf("log.format", c.Log.Format, "auto", "text", "json")
+	k.oneOf("store.synchronous", c.Store.Synchronous, "normal", "full")
+}
+
+func (k *checker) oneOf(key, word string, known ...string) {
+	if !slices.Contains(known, word) {
+		k.fault(key, fmt.Sprintf("%q is not known", word), form.Suggest(word, known))
+	}
+}
+
+// ports parses rtp.ports.
+func (k *checker) ports() {
+	const key, fix = "rtp.ports", `write first-last such as "10000-20000" instead`
+	r := &k.config.RTP
+	a, b, ok := strings.Cut(r.Ports, "-")
+	first, errA := strconv.ParseUint(strings.TrimSpace(a), 10, 16)
+	last, errB := strconv.ParseUint(strings.TrimSpace(b), 10, 16)
+	switch {
+	case !ok || errA != nil || errB != nil:
+		k.fault(key, fmt.Sprintf("%q is not a range of ports", r.Ports), fix)
+	case last <= first:
+		k.fault(key, fmt.Sprintf("%d-%d is empty: the last port must be above the first", first, last), fix)
+	case first < lowPort:
+		k.fault(key, fmt.Sprintf("ports below %d are the system's", lowPort), fix)
+	case first%2 != 0:
+		k.fault(key, fmt.Sprintf("the first port, %d, is odd, but RTP uses an even port and RTCP the odd one above it", first),
+			fmt.Sprintf("write \"%d-%d\" instead", first+1, max(last, first+2)))
+	default:
+		r.First, r.Last = uint16(first), uint16(last)
+		return
+	}
+	r.First, r.Last = 0, 0
+}
+
+// socket is one address to listen on.
+type socket struct {
+	key     string
+	network string // udp or tcp
+	addr    netip.AddrPort
+}
+
+func (k *checker) listen() {
+	s := &k.config.SIP
+	var all []socket
+	for _, t := range []struct {
+		key, network string
+		list         []string
+	}{{"sip.udp", "udp", s.UDP}, {"sip.tcp", "tcp", s.TCP}, {"sip.tls", "tcp", s.TLS}} {
+		if len(t.list) > maxListen {
+			k.fault(t.key, fmt.Sprintf("has %d addresses, more than %d", len(t.list), maxListen), "remove some")
+			continue
+		}
+		for i, text := range t.list {
+			all = k.socket(all, fmt.Sprintf("%s[%d]", t.key, i), t.network, text)
+		}
+	}
+	if len(s.UDP)+len(s.TCP)+len(s.TLS) == 0 {
+		k.fault("sip.udp", "there is no address for phones", `write udp = ["0.0.0.0:5060"] instead`)
+	}
+	if k.config.HTTP.Listen != "" {
+		all = k.socket(all, "http.listen", "tcp", k.config.HTTP.Listen)
+	}
+	k.clashes(all)
+}
+
+func (k *checker) socket(all []socket, key, network, text string) []socket {
+	addr, err := netip.ParseAddrPort(text)
+	if err != nil {
+		k.fault(key, fmt.Sprintf("%q is not an address ip:port", text), "write "+better(text)+" instead")
+		return all
+	}
+	return append(all, socket{key, network, netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())})
+}
+
+// better is what was likely meant by an address that does not parse.
+func better(text string) string {
+	if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		return strconv.Quote(netip.AddrPortFrom(ip, 5060).String())
+	}
+	host, port, _ := strings.Cut(text, ":")
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		port = "5060"
+	}
+	if host == "localhost" {
+		return strconv.Quote("127.0.0.1:" + port)
+	}
+	return strconv.Quote("0.0.0.0:"+port) + " (all addresses) or one address of this machine"
+}
+
+func (k *checker) clashes(all []socket) {
+	r := k.config.RTP
+	for i, s := range all {
+		port := s.addr.Port()
+		if s.network == "udp" && r.Last > 0 && port >= r.First && port <= r.Last {
+			k.fault(s.key, fmt.Sprintf("port %d lies within rtp.ports %s", port, r.Ports), "choose another port or another range")
+		}
+		for _, o := range all[:i] {
+			if port != 0 && s.network == o.network && port == o.addr.Port() && overlap(s.addr.Addr(), o.addr.Addr()) {
+				k.fault(s.key, fmt.Sprintf("%s is taken by %s already", s.addr, o.key), "choose another port")
+			}
+		}
+	}
+}
+
+// overlap tells whether one socket on a would take b's packets.
+func overlap(a, b netip.Addr) bool {
+	return a == b || a.Is4() == b.Is4() && (a.IsUnspecified() || b.IsUnspecified())
+}
+
+func (k *checker) names() {
+	s := &k.config.SIP
+	if s.Domain != "" && !isName(s.Domain) {
+		k.fault("sip.domain", fmt.Sprintf("%q is not a name", s.Domain), `write a name such as "phones.example" instead`)
+	}
+	if s.External != "" && !isName(s.External) {
+		k.fault("sip.external", fmt.Sprintf("%q is neither an address nor a name", s.External), `write an address such as "203.0.113.5" without a port, or leave it empty`)
+	}
+	switch {
+	case s.Certificate != "" && s.Key == "":
+		k.fault("sip.certificate", "has no key beside it", `write key = "FILE.pem" too`)
+	case s.Key != "" && s.Certificate == "":
+		k.fault("sip.key", "has no certificate beside it", `write certificate = "FILE.pem" too`)
+	}
+}
+
+// isName tells whether s is an IP address or a host name (RFC 1123 2.1).
+func isName(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	if len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
+		odd := func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
+		}
+		if label == "" || len(label) > 63 || strings.ContainsFunc(label, odd) || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+	}
+	return true
+}
+
+func (k *checker) times() {
+	s := &k.config.SIP
+	if s.RingTimeout < time.Second {
+		k.fault("sip.ring_timeout", "is below one second", `write ring_timeout = "60s" instead`)
+	}
+	if s.RegisterMin < time.Second {
+		k.fault("sip.register_min", "is below one second", `write register_min = "60s" instead`)
+	}
+	if s.RegisterMax < s.RegisterMin {
+		k.fault("sip.register_max", fmt.Sprintf("%v is below register_min, %v", s.RegisterMax, s.RegisterMin), `write register_max = "1h" instead`)
+	}
+	if s.SessionExpires != 0 && s.SessionExpires < 90*time.Second {
+		k.fault("sip.session_expires", "is below 90 seconds, the least that RFC 4028 allows", `write session_expires = "30m" instead, or "0s" for none`)
+	}
+}

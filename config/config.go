@@ -1,0 +1,132 @@
+// Package config reads tincan.toml: what the process needs to start. Everything
+// else (extensions, trunks, routes) is in the store.
+//
+//	tincan.toml ──form.Parse──> Document ──Decode over Defaults()──> Config ──check──> Config
+//	                                             └──────── faults, all at once ────────┘
+//
+// What is left out of the file has the default given below. There are no
+// goroutines; a Config is not changed after Load.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// DefaultFile is read when no file is named, if it is there.
+const DefaultFile = "tincan.toml"
+
+// Config is the file tincan.toml.
+type Config struct {
+	// Data is the folder for SQLite, the key file and certificates. A relative one
+	// is relative to the folder of the file. Default "./data".
+	Data string `toml:"data"`
+	// Database is a DSN postgres://user:password@host/name; empty (the default)
+	// means SQLite in Data.
+	Database string `toml:"database"`
+	// Shutdown is how long running calls get after SIGTERM. Default 30s.
+	Shutdown time.Duration `toml:"shutdown"`
+
+	SIP   SIP   `toml:"sip"`
+	RTP   RTP   `toml:"rtp"`
+	HTTP  HTTP  `toml:"http"`
+	Log   Log   `toml:"log"`
+	Store Store `toml:"store"`
+
+	// File is where it was read from; empty for defaults.
+	File string `toml:"-"`
+}
+
+// SIP is the table [sip].
+type SIP struct {
+	// UDP, TCP and TLS are the addresses to listen on, ip:port. Defaults
+	// 0.0.0.0:5060, 0.0.0.0:5060, 0.0.0.0:5061; an empty list listens on none.
+	UDP []string `toml:"udp"`
+	TCP []string `toml:"tcp"`
+	TLS []string `toml:"tls"`
+	// Domain is the name that phones know the server by, and the digest realm.
+	Domain string `toml:"domain"`
+	// External is the public address (or name) for phones outside; empty: found.
+	External string `toml:"external"`
+	// Local are the networks whose phones are told the inside address. Default: the
+	// private networks of RFC 1918 and RFC 4193.
+	Local []netip.Prefix `toml:"local"`
+	// Certificate and Key are PEM files for TLS, both or neither; without them a
+	// self-signed certificate is made. Relative to the folder of the file.
+	Certificate string `toml:"certificate"`
+	Key         string `toml:"key"`
+	// RingTimeout ends a call that nobody answers. Default 60s.
+	RingTimeout time.Duration `toml:"ring_timeout"`
+	// RegisterMin and RegisterMax bound how long a registration lasts; phones
+	// that ask for less than the minimum get 423 (RFC 3261 10.3). Defaults 60s, 1h.
+	RegisterMin time.Duration `toml:"register_min"`
+	RegisterMax time.Duration `toml:"register_max"`
+	// Ping is the time between OPTIONS that keep a phone's NAT binding open; 0
+	// sends none. Default 30s, below the usual 60s of UDP bindings.
+	Ping time.Duration `toml:"ping"`
+	// SessionExpires is the interval of session timers (RFC 4028); 0 asks for
+	// none. Default 30m.
+	SessionExpires time.Duration `toml:"session_expires"`
+}
+
+// RTP is the table [rtp].
+type RTP struct {
+	// Ports is "first-last": even first, RTP on the even ports and RTCP on the odd.
+	// Default 10000-20000.
+	Ports string `toml:"ports"`
+	// First and Last are Ports, parsed.
+	First uint16 `toml:"-"`
+	Last  uint16 `toml:"-"`
+	// Timeout ends a call whose party has sent nothing for so long while it
+	// should; 0 never. Default 60s.
+	Timeout time.Duration `toml:"timeout"`
+}
+
+// HTTP is the table [http].
+type HTTP struct {
+	// Listen is ip:port for /healthz and /metrics; empty for none. Default
+	// 127.0.0.1:8080.
+	Listen string `toml:"listen"`
+}
+
+// Log is the table [log].
+type Log struct {
+	// Level is debug, info, warn or error. Default info.
+	Level string `toml:"level"`
+	// Format is auto (text on a terminal, else JSON), text or json. Default auto.
+	Format string `toml:"format"`
+}
+
+// Store is the table [store].
+type Store struct {
+	// Synchronous is normal or full: full waits for the disk at every write, so
+	// that a power cut loses nothing. Default normal.
+	Synchronous string `toml:"synchronous"`
+}
+
+// Defaults is the configuration of an empty file, with paths relative to the
+// working folder.
+func Defaults() *Config {
+	return &Config{
+		Data:     "./data",
+		Shutdown: 30 * time.Second,
+		SIP: SIP{
+			UDP: []string{"0.0.0.0:5060"},
+			TCP: []string{"0.0.0.0:5060"},
+			TLS: []string{"0.0.0.0:5061"},
+			Local: []netip.Prefix{
+				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"),
+				netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("fc00::/7"),
+			},
+			RingTimeout:    60 * time.Second,
+			RegisterMin:    60 * time.Second,
+			RegisterMax:    time.Hour,
+			Ping:           30 * time.Second,
+			SessionExpires: 30 * time.Minute,
+		},
+		RTP:   RTP{Ports: "10000-20000", First: 10000, Last: 20000, Timeout: 60 * time.Second},
+		HTTP:  HTTP{Listen: "127.0.0.1:8080"},
+		Log:   Log{Level: "info", Format: "auto"},
+		Store: Store{Synchronous: "normal"},
+	}
+}
