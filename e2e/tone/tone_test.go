@@ -87,6 +87,17 @@ func TestGrowingFileIsReadToItsEnd(t *testing.T) {
 	}
 }
 
+func TestUnfinishedFileIsReadWithoutItsHeader(t *testing.T) {
+	b := Encode(Sine(440, time.Second, 16000))
+	clear(b[:44])
+	if got := DecodeUnfinished(b, 16000).Longest(440); got != time.Second {
+		t.Errorf("heard 440 for %v, want all of 1s", got)
+	}
+	if got := DecodeUnfinished(b[:20], 16000).Duration(); got != 0 {
+		t.Errorf("half a header plays for %v", got)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add(Encode(Sine(440, 10*time.Millisecond, 8000)))
 	f.Add([]byte("RIFF\x00\x00\x00\x00WAVEdata"))

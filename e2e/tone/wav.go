@@ -75,6 +75,16 @@ func Decode(b []byte) (Sound, error) {
 	return Sound{}, errShort
 }
 
+// DecodeUnfinished reads mono 16-bit samples behind a header that the recorder
+// fills in only when it closes the file; the caller knows the rate.
+func DecodeUnfinished(b []byte, rate int) Sound {
+	const header = riffHeaderBytes + 2*chunkHeaderBytes + formatBytes
+	if len(b) < header {
+		return Sound{}
+	}
+	return Sound{Rate: rate, Samples: mono(b[header:], 1)}
+}
+
 // Read decodes the WAV file at path, which may still be growing.
 func Read(path string) (Sound, error) {
 	b, err := os.ReadFile(path)

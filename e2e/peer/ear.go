@@ -1,0 +1,107 @@
+package peer
+
+import (
+	"testing"
+	"time"
+
+	"tincan/e2e/tone"
+)
+
+const (
+	// heardFor is how long a tone must be heard without a break: ten packets or
+	// more, so that no stray one passes for a call.
+	heardFor = 400 * time.Millisecond
+
+	// quietFor is how long Silent and HearsNot listen.
+	quietFor = time.Second
+
+	// settle is what may still be under way when listening for an absence
+	// begins: packets in sockets and jitter buffers.
+	settle = 300 * time.Millisecond
+
+	// earPoll is how often growing recordings are looked at again.
+	earPoll = 50 * time.Millisecond
+)
+
+// Ear listens to what a phone records while it records.
+type Ear struct {
+	name  string
+	files func() []string // the recordings so far, WAV files that may be growing
+	read  func(path string) (tone.Sound, error)
+}
+
+// recorded is the length of each recording at one moment.
+type recorded map[string]time.Duration
+
+func (e Ear) now() recorded {
+	lengths := recorded{}
+	for path, s := range e.sounds() {
+		lengths[path] = s.Duration()
+	}
+	return lengths
+}
+
+// sounds reads the recordings; one that has no samples yet is left out.
+func (e Ear) sounds() map[string]tone.Sound {
+	sounds := map[string]tone.Sound{}
+	for _, path := range e.files() {
+		if s, err := e.read(path); err == nil {
+			sounds[path] = s
+		}
+	}
+	return sounds
+}
+
+// longest is the longest stretch of hz that was recorded after a moment.
+func (e Ear) longest(since recorded, hz float64) time.Duration {
+	var longest time.Duration
+	for path, s := range e.sounds() {
+		longest = max(longest, s.After(since[path]).Longest(hz))
+	}
+	return longest
+}
+
+// Hears waits until the phone hears hz, from now on, without a break and above
+// all else.
+func (e Ear) Hears(t testing.TB, hz float64) {
+	t.Helper()
+	since := e.now()
+	deadline := time.NewTimer(Patience)
+	defer deadline.Stop()
+	ticker := time.NewTicker(earPoll)
+	defer ticker.Stop()
+	for e.longest(since, hz) < heardFor {
+		select {
+		case <-ticker.C:
+		case <-deadline.C:
+			t.Fatalf("%s never heard %v Hz for %v; it recorded since: %v",
+				e.name, hz, heardFor, e.since(since))
+		}
+	}
+}
+
+// HearsNot listens for a while and fails when it hears any of the tones.
+// Absence can only be seen over time, so this is the one place that waits for
+// the clock.
+func (e Ear) HearsNot(t testing.TB, tones ...float64) {
+	t.Helper()
+	<-time.After(settle)
+	since := e.now()
+	<-time.After(quietFor)
+	for _, hz := range tones {
+		for path, s := range e.sounds() {
+			if got := s.After(since[path]).Total(hz); got > 0 {
+				t.Errorf("%s heard %v Hz for %v, and should not", e.name, hz, got)
+			}
+		}
+	}
+}
+
+// since is how much each recording has grown.
+func (e Ear) since(before recorded) recorded {
+	growth := recorded{}
+	for path, length := range e.now() {
+		growth[path] = length - before[path]
+	}
+	return growth
+}

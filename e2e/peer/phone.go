@@ -1,0 +1,77 @@
+package peer
+
+import (
+	"net"
+	"strconv"
+	"testing"
+	"time"
+	"time"
+
+	"tincan/e2e/tone"
+)
+
+// Phone is what tests do with a phone, whoever wrote it. Await methods take the
+// phone's events in order: each looks behind the one awaited before.
+type Phone interface {
+	Dial(t testing.TB, number string)
+	Answer(t testing.TB)
+	Hangup(t testing.TB)
+	Hold(t testing.TB)
+	Resume(t testing.TB)
+	Digit(t testing.TB, digit string)
+
+	AwaitRinging(t testing.TB)            // it dialled, and the other side rings
+	AwaitIncoming(t testing.TB)           // it rings itself
+	AwaitEstablished(t testing.TB)        // its call is answered
+	AwaitClosed(t testing.TB) string      // its call is over; why, in its words
+	AwaitDigit(t testing.TB, want string) // it was sent a DTMF digit
+
+	Ear() Ear
+}
+
+// Account is one phone: who it is, where its server is, and what it plays.
+type Account struct {
+	Number    string
+	Secret    string
+	Server    string  // host:port of the server for Transport; empty: no server, calls go to full addresses
+	Transport string  // udp (when empty), tcp or tls
+	Codec     string  // the one codec it offers: pcmu (when empty), pcma, g722, opus, gsm, speex
+	Tone      float64 // what it plays, Hz
+
+	Auto     bool   // answers by itself
+	InfoDTMF bool   // sends digits as SIP INFO instead of RFC 4733 (linphone)
+	Port     int    // SIP port of its own; any when 0
+	IP       string // its own address; 127.0.0.1 when empty
+	Netns    Netns  // where it runs
+}
+
+const (
+	localhost = "127.0.0.1"
+
+	// playFor is the length of the tone file; phones start it again at its end.
+	playFor = 60 * time.Second
+)
+
+func (a Account) withDefaults() Account {
+	if a.Transport == "" {
+		a.Transport = "udp"
+	}
+	if a.Codec == "" {
+		a.Codec = "pcmu"
+	}
+	if a.IP == "" {
+		a.IP = localhost
+	}
+	return a
+}
+
+// own is the address that the phone listens on.
+func (a Account) own() string { return net.JoinHostPort(a.IP, strconv.Itoa(a.Port)) }
+
+// playFile writes the tone that the phone plays.
+func (a Account) playFile(t testing.TB, path string, rate int) {
+	t.Helper()
+	if err := tone.Write(path, tone.Sine(a.Tone, playFor, rate)); err != nil {
+		t.Fatalf("phone %s: write its tone: %v", a.Number, err)
+	}
+}
