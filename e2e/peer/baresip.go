@@ -57,6 +57,16 @@ var baresipCodecs = map[string]string{
 // registered.
 func StartBaresip(t testing.TB, account Account) *Baresip {
 	t.Helper()
+	b := StartBaresipUnregistered(t, account)
+	if account.Server != "" {
+		b.AwaitRegistered(t)
+	}
+	return b
+}
+
+// StartBaresipUnregistered starts a phone and does not wait for its server.
+func StartBaresipUnregistered(t testing.TB, account Account) *Baresip {
+	t.Helper()
 	Need(t, "baresip")
 	account = account.withDefaults()
 	b := &Baresip{account: account, folder: t.TempDir(), events: newJournal[baresipEvent]()}
@@ -67,9 +77,6 @@ func StartBaresip(t testing.TB, account Account) *Baresip {
 	})
 	b.Await(t, "baresip is ready")
 	b.connect(t, control)
-	if account.Server != "" {
-		b.AwaitRegistered(t)
-	}
 	return b
 }
 
@@ -244,6 +251,9 @@ func (b *Baresip) seen() []string {
 // AwaitRegistered waits for its next successful REGISTER. The first may have
 // been answered before the control port was open, so its output counts too.
 func (b *Baresip) AwaitRegistered(t testing.TB) { t.Helper(); b.Await(t, "200 OK") }
+
+// AwaitRefused waits until a REGISTER is refused for good.
+func (b *Baresip) AwaitRefused(t testing.TB) { t.Helper(); b.Await(t, "401 ", "403 ") }
 
 // Dial calls an extension, or a full address when it has no server.
 func (b *Baresip) Dial(t testing.TB, number string) { t.Helper(); b.command(t, "dial", number) }

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"testing"
 	"time"
-	"time"
 
 	"tincan/e2e/tone"
 )

@@ -1,0 +1,130 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"tincan/e2e/peer"
+)
+
+func TestCallIsHeardBothWays(t *testing.T) {
+	for _, transport := range []string{"udp", "tcp", "tls"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			s := startServer(t, people(ada, bob))
+			a := baresip(t, s, ada, by(s, transport))
+			b := linphone(t, s, bob, by(s, transport))
+			connect(t, a, b, bob)
+			hearEachOther(t, a, adaTone, b, bobTone)
+			a.Ear().HearsNot(t, adaTone)
+			hangUp(t, a, b)
+			connect(t, b, a, ada)
+			hearEachOther(t, a, adaTone, b, bobTone)
+			hangUp(t, a, b)
+			s.awaitNoCalls(t)
+		})
+	}
+}
+
+func TestCodecsEndToEnd(t *testing.T) {
+	for _, name := range []string{"pcmu", "pcma", "g722", "opus", "gsm", "speex"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startServer(t, people(ada, bob))
+			var a peer.Phone
+			if name == "speex" { // baresip has none
+				a = linphone(t, s, ada, codec(name))
+			} else {
+				a = baresip(t, s, ada, codec(name))
+			}
+			b := linphone(t, s, bob, codec(name))
+			connect(t, a, b, bob)
+			hearEachOther(t, a, adaTone, b, bobTone)
+			hangUp(t, b, a)
+		})
+	}
+}
+
+func TestAllDevicesRingAndOneAnswers(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, people(ada, bob))
+	a := baresip(t, s, ada)
+	desk := baresip(t, s, bob)
+	pocket := baresip(t, s, bob, func(a *peer.Account) { a.Tone = eveTone })
+	a.Dial(t, bob)
+	desk.AwaitIncoming(t)
+	pocket.AwaitIncoming(t)
+	pocket.Answer(t)
+	a.AwaitEstablished(t)
+	desk.AwaitClosed(t)
+	hearEachOther(t, a, adaTone, pocket, eveTone)
+	hangUp(t, pocket, a)
+}
+
+func TestCallerGivesUp(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, people(ada, bob))
+	a, b := baresip(t, s, ada), baresip(t, s, bob)
+	a.Dial(t, bob)
+	b.AwaitIncoming(t)
+	a.AwaitRinging(t)
+	a.Hangup(t)
+	b.AwaitClosed(t)
+	s.awaitNoCalls(t)
+}
+
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, people(ada, bob))
+	a, b := baresip(t, s, ada), baresip(t, s, bob)
+	a.Dial(t, bob)
+	b.AwaitIncoming(t)
+	b.Hangup(t)
+	wantReason(t, a.AwaitClosed(t), "486")
+}
+
+func TestNobodyRegistered(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, people(ada, bob))
+	a := baresip(t, s, ada)
+	a.Dial(t, bob)
+	wantReason(t, a.AwaitClosed(t), "480")
+}
+
+func TestNoSuchNumber(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, people(ada))
+	a := baresip(t, s, ada)
+	a.Dial(t, "999")
+	wantReason(t, a.AwaitClosed(t), "404")
+}
+
+// TestNoCodecInCommon: nothing is transcoded yet, and 488 says so (RFC 3261
+// section 21.4.26).
+func TestNoCodecInCommon(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, people(ada, bob))
+	a := baresip(t, s, ada, codec("gsm"))
+	baresip(t, s, bob, codec("pcmu"))
+	a.Dial(t, bob)
+	wantReason(t, a.AwaitClosed(t), "488")
+}
+
+func TestEchoAnswersItself(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, people(ada))
+	a := baresip(t, s, ada)
+	a.Dial(t, "*43")
+	a.AwaitEstablished(t)
+	a.Ear().Hears(t, adaTone)
+	a.Hangup(t)
+	a.AwaitClosed(t)
+	s.awaitNoCalls(t)
+}
+
+func wantReason(t *testing.T, reason, status string) {
+	t.Helper()
+	if !strings.HasPrefix(reason, status) {
+		t.Errorf("the caller was told %q, want status %s", reason, status)
+	}
+}

@@ -1,0 +1,207 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"tincan/e2e/peer"
+)
+
+const (
+	// readyPoll is how often a starting server is asked whether it is ready.
+	readyPoll = 20 * time.Millisecond
+
+	// rtpBlocks of rtpBlock ports from rtpFirst on, below the kernel's
+	// ephemeral ports: each server takes one at random.
+	rtpFirst  = 10000
+	rtpBlock  = 1000
+	rtpBlocks = 22
+)
+
+// server is one running tincan with a data folder of its own.
+type server struct {
+	*peer.Process
+	where    place
+	folder   string
+	sip, tls int // ports
+	http     int
+}
+
+// place is where a server runs: its address, and its network namespace.
+type place struct {
+	ip    string
+	netns peer.Netns
+}
+
+// startServer starts a server on the loopback with what space says.
+func startServer(t *testing.T, space string) *server {
+	t.Helper()
+	return startServerAt(t, place{ip: "127.0.0.1"}, space)
+}
+
+func startServerAt(t *testing.T, where place, space string) *server {
+	t.Helper()
+	s := &server{
+		where: where, folder: t.TempDir(),
+		sip: peer.FreePort(t), tls: peer.FreePort(t), http: peer.FreePort(t),
+	}
+	rtp := rtpFirst + rtpBlock*rand.IntN(rtpBlocks)
+	s.write(t, "tincan.toml", fmt.Sprintf(configText,
+		filepath.Join(s.folder, "data"), s.address(), s.addressTLS(), where.ip, rtp, rtp+rtpBlock-1, s.http))
+	s.start(t)
+	s.apply(t, space)
+	return s
+}
+
+// configText takes the data folder, the SIP address, the TLS address, the
+// address told to phones, the first and last RTP port, and the HTTP port.
+const configText = `data = %q
+[sip]
+udp = [%[2]q]
+tcp = [%[2]q]
+tls = [%[3]q]
+external = %[4]q
+[rtp]
+ports = "%[5]d-%[6]d"
+[http]
+listen = "127.0.0.1:%[7]d"
+`
+
+func (s *server) address() string    { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.sip)) }
+func (s *server) addressTLS() string { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.tls)) }
+func (s *server) config() string     { return filepath.Join(s.folder, "tincan.toml") }
+
+func (s *server) write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(s.folder, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// start starts the process and waits until it is ready.
+func (s *server) start(t *testing.T) {
+	t.Helper()
+	s.Process = peer.Start(t, peer.Spec{
+		Name: "tincan", Path: os.Getenv(binaryEnv), Args: []string{"serve", "--config", s.config()},
+		Dir: s.folder, Netns: s.where.netns,
+	})
+	deadline := time.NewTimer(peer.Patience)
+	defer deadline.Stop()
+	ticker := time.NewTicker(readyPoll)
+	defer ticker.Stop()
+	for !s.healthy() {
+		select {
+		case <-ticker.C:
+		case <-s.Done():
+			t.Fatal("the server ended before it was ready")
+		case <-deadline.C:
+			t.Fatalf("the server is not ready after %v", peer.Patience)
+		}
+	}
+}
+
+func (s *server) healthy() bool {
+	client := http.Client{Timeout: time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true, DialContext: s.where.netns.Dial,
+	}}
+	response, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d/healthz", s.http))
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+// crash ends the server as a power cut ends a program, and starts it again.
+func (s *server) crash(t *testing.T) {
+	t.Helper()
+	s.Signal(t, syscall.SIGKILL)
+	<-s.Done()
+	s.start(t)
+}
+
+// tincan runs a subcommand against this server and returns what it prints.
+func (s *server) tincan(t *testing.T, args ...string) []byte {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*peer.Patience)
+	defer cancel()
+	command := exec.CommandContext(ctx, os.Getenv(binaryEnv), append(args, "--config", s.config())...)
+	output, err := command.Output()
+	if err != nil {
+		var stderr []byte
+		if exit, ok := err.(*exec.ExitError); ok {
+			stderr = exit.Stderr
+		}
+		t.Fatalf("tincan %v: %v\n%s%s", args, err, output, stderr)
+	}
+	return output
+}
+
+func (s *server) apply(t *testing.T, space string) {
+	t.Helper()
+	s.tincan(t, "apply", s.write(t, "space.toml", space))
+}
+
+// registration is a device as `tincan registrations --json` lists it.
+type registration struct {
+	Extension string `json:"extension"`
+	Contact   string `json:"contact"`
+	Transport string `json:"transport"`
+	Received  string `json:"received"`
+}
+
+func (s *server) registrations(t *testing.T) []registration {
+	t.Helper()
+	var list []registration
+	s.list(t, &list, "registrations")
+	return list
+}
+
+// callCount is how many calls are up.
+func (s *server) callCount(t *testing.T) int {
+	t.Helper()
+	var list []json.RawMessage
+	s.list(t, &list, "calls")
+	return len(list)
+}
+
+func (s *server) list(t *testing.T, into any, command string) {
+	t.Helper()
+	output := s.tincan(t, command, "--json")
+	if err := json.Unmarshal(output, into); err != nil {
+		t.Fatalf("tincan %s --json: %v\n%s", command, err, output)
+	}
+}
+
+// awaitNoCalls waits until every call is over on the server's side too.
+func (s *server) awaitNoCalls(t *testing.T) {
+	t.Helper()
+	deadline := time.NewTimer(peer.Patience)
+	defer deadline.Stop()
+	ticker := time.NewTicker(10 * readyPoll)
+	defer ticker.Stop()
+	for {
+		n := s.callCount(t)
+		if n == 0 {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-deadline.C:
+			t.Fatalf("%d calls are still up", n)
+		}
+	}
+}
