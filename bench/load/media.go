@@ -1,0 +1,173 @@
+// Package load makes the traffic of the benchmarks: standing calls with sound in
+// both directions, and what became of each packet.
+//
+//	A ──RTP, 50 a second──> server ──> B      the time in the payload tells
+//	A <────────────────────  server <── B      how long it was under way
+//
+// A stream has one goroutine a call that sends both ways and one a socket that
+// receives; all end with Stream.
+package load
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// packetEvery and payloadBytes are those of G.711 (RFC 3551, 4.5.14): 20 ms.
+	packetEvery  = 20 * time.Millisecond
+	payloadBytes = 160
+
+	// headerBytes is a plain RTP header (RFC 3550, 5.1).
+	headerBytes = 12
+	rtpVersion  = 2 << 6
+
+	// samplesPerPacket is the step of the RTP timestamp.
+	samplesPerPacket = 160
+
+	// drain is how long packets may still arrive after the last was sent.
+	drain = 200 * time.Millisecond
+)
+
+// Call is one standing call: both parties' sockets, and where each sends.
+type Call struct {
+	A, B     *net.UDPConn
+	ToA, ToB netip.AddrPort // the server's ports: where A's sound goes, and B's
+}
+
+// Close closes both sockets.
+func (c Call) Close() {
+	_ = c.A.Close()
+	_ = c.B.Close()
+}
+
+// Listen opens the sockets of a call on the loopback.
+func Listen() (Call, error) {
+	a, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return Call{}, err
+	}
+	b, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		_ = a.Close()
+		return Call{}, err
+	}
+	return Call{A: a, B: b}, nil
+}
+
+// Result is what became of a stream.
+type Result struct {
+	Sent, Received int
+	Delays         []time.Duration // of the packets received, sorted
+}
+
+// Percentile is the delay that p (0 to 1) of the packets did not exceed.
+func (r Result) Percentile(p float64) time.Duration {
+	if len(r.Delays) == 0 {
+		return 0
+	}
+	return r.Delays[int(p*float64(len(r.Delays)-1))]
+}
+
+// Stream sends sound in every call, both ways, for d or until ctx is done.
+func Stream(ctx context.Context, calls []Call, d time.Duration) (Result, error) {
+	start := time.Now()
+	stop := start.Add(d)
+	s := stream{start: start, stop: stop, delays: make([][]time.Duration, 2*len(calls)), sent: make([]int, len(calls))}
+	var receivers, senders sync.WaitGroup
+	for i, call := range calls {
+		for side, conn := range []*net.UDPConn{call.A, call.B} {
+			if err := conn.SetReadDeadline(stop.Add(drain)); err != nil {
+				return Result{}, fmt.Errorf("call %d: %w", i, err)
+			}
+			receivers.Go(func() { s.receive(conn, &s.delays[2*i+side]) })
+		}
+		senders.Go(func() { s.send(ctx, call, i) })
+	}
+	senders.Wait()
+	receivers.Wait()
+	return s.result(), nil
+}
+
+// stream is one run; each goroutine writes an element of its own.
+type stream struct {
+	start, stop time.Time
+	delays      [][]time.Duration
+	sent        []int
+}
+
+func (s *stream) result() Result {
+	var r Result
+	for _, n := range s.sent {
+		r.Sent += n
+	}
+	r.Delays = slices.Concat(s.delays...)
+	slices.Sort(r.Delays)
+	r.Received = len(r.Delays)
+	return r
+}
+
+// send sends one packet each way every 20 ms; calls start spread over that.
+func (s *stream) send(ctx context.Context, call Call, i int) {
+	offset := packetEvery * time.Duration(i) / time.Duration(len(s.sent))
+	timer := time.NewTimer(offset)
+	defer timer.Stop()
+	a, b := newPacket(uint32(2*i+1)), newPacket(uint32(2*i+2))
+	for next := s.start.Add(offset); next.Before(s.stop); {
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		_, errA := call.A.WriteToUDPAddrPort(a.stamped(s.start), call.ToA)
+		_, errB := call.B.WriteToUDPAddrPort(b.stamped(s.start), call.ToB)
+		if errA == nil && errB == nil {
+			s.sent[i] += 2
+		}
+		next = next.Add(packetEvery)
+		timer.Reset(time.Until(next))
+	}
+}
+
+// receive collects delays until the socket's deadline.
+func (s *stream) receive(conn *net.UDPConn, delays *[]time.Duration) {
+	expected := int(s.stop.Sub(s.start)/packetEvery) + 1
+	*delays = make([]time.Duration, 0, expected)
+	buffer := make([]byte, headerBytes+payloadBytes+1)
+	for {
+		n, err := conn.Read(buffer)
+		if err != nil {
+			return
+		}
+		if n != headerBytes+payloadBytes {
+			continue // RTCP
+		}
+		sent := time.Duration(binary.BigEndian.Uint64(buffer[headerBytes:]))
+		*delays = append(*delays, time.Since(s.start)-sent)
+	}
+}
+
+// packet is an RTP packet of PCMU that is sent again and again.
+type packet []byte
+
+func newPacket(ssrc uint32) packet {
+	p := make(packet, headerBytes+payloadBytes)
+	p[0] = rtpVersion
+	binary.BigEndian.PutUint32(p[8:], ssrc)
+	return p
+}
+
+// stamped is the next packet of its flow, with the time since start within.
+func (p packet) stamped(start time.Time) []byte {
+	be := binary.BigEndian
+	be.PutUint16(p[2:], be.Uint16(p[2:])+1)
+	be.PutUint32(p[4:], be.Uint32(p[4:])+samplesPerPacket)
+	be.PutUint64(p[headerBytes:], uint64(time.Since(start)))
+	return p
+}

@@ -1,0 +1,192 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo"
+	wire "github.com/emiago/sipgo/sip"
+)
+
+const (
+	// setupPatience bounds one call's set-up.
+	setupPatience = 10 * time.Second
+
+	// hangUpPatience bounds one call's end.
+	hangUpPatience = 5 * time.Second
+)
+
+// Switchboard is both parties of every call: it calls a number at the server
+// and answers what the server sends on. Calls are set up one after the other,
+// so that the INVITE that comes belongs to the call that was just made.
+type Switchboard struct {
+	own    string // host:port it listens on
+	server wire.Uri
+	agent  *sipgo.UserAgent
+	in     *sipgo.DialogServerCache
+	out    *sipgo.DialogClientCache
+	stop   context.CancelFunc
+	ended  chan error
+	next   chan *setup // the call being set up; its INVITE takes it
+	calls  []*sipgo.DialogClientSession
+}
+
+// setup is a call on its way: B's leg fills in where its sound goes.
+type setup struct {
+	call Call
+	toB  chan netip.AddrPort
+}
+
+// NewSwitchboard listens on own (host:port, UDP) and will call number at server
+// (host:port). Close ends it.
+func NewSwitchboard(own, server, number string) (*Switchboard, error) {
+	s := &Switchboard{own: own, ended: make(chan error, 1), next: make(chan *setup, 1)}
+	if err := wire.ParseUri("sip:"+number+"@"+server, &s.server); err != nil {
+		return nil, err
+	}
+	var contact wire.ContactHeader
+	if err := wire.ParseUri("sip:load@"+own, &contact.Address); err != nil {
+		return nil, err
+	}
+	agent, err := sipgo.NewUA()
+	if err != nil {
+		return nil, err
+	}
+	s.agent = agent
+	listener, err := sipgo.NewServer(agent)
+	if err != nil {
+		return nil, err
+	}
+	client, err := sipgo.NewClient(agent, sipgo.WithClientConnectionAddr(own))
+	if err != nil {
+		return nil, err
+	}
+	s.in = sipgo.NewDialogServerCache(client, contact)
+	s.out = sipgo.NewDialogClientCache(client, contact)
+	s.handle(listener)
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	go func() { s.ended <- listener.ListenAndServe(ctx, "udp", own) }()
+	return s, nil
+}
+
+func (s *Switchboard) handle(listener *sipgo.Server) {
+	listener.OnInvite(s.answer)
+	listener.OnAck(func(r *wire.Request, tx wire.ServerTransaction) { _ = s.in.ReadAck(r, tx) })
+	listener.OnBye(func(r *wire.Request, tx wire.ServerTransaction) {
+		if s.in.ReadBye(r, tx) != nil {
+			_ = s.out.ReadBye(r, tx) // a stray one is answered with 481 by nobody
+		}
+	})
+	listener.OnOptions(func(r *wire.Request, tx wire.ServerTransaction) {
+		_ = tx.Respond(wire.NewResponseFromRequest(r, wire.StatusOK, "OK", nil))
+	})
+}
+
+// answer takes the leg that the server makes of the call being set up.
+func (s *Switchboard) answer(r *wire.Request, tx wire.ServerTransaction) {
+	leg, err := s.in.ReadInvite(r, tx)
+	if err != nil {
+		return
+	}
+	select {
+	case pending := <-s.next:
+		to, err := mediaAddress(r.Body())
+		if err != nil {
+			_ = leg.Respond(wire.StatusNotAcceptableHere, "Not Acceptable Here", nil)
+			return
+		}
+		pending.toB <- to
+		if err := leg.RespondSDP(description(pending.call.B)); err != nil {
+			return
+		}
+		<-leg.Context().Done()
+	default:
+		_ = leg.Respond(wire.StatusBusyHere, "Busy Here", nil)
+	}
+}
+
+// Call sets up one call and returns its media.
+func (s *Switchboard) Call(ctx context.Context) (Call, error) {
+	ctx, cancel := context.WithTimeout(ctx, setupPatience)
+	defer cancel()
+	call, err := Listen()
+	if err != nil {
+		return Call{}, err
+	}
+	if err := s.setUp(ctx, &call); err != nil {
+		call.Close()
+		return Call{}, fmt.Errorf("set up call %d: %w", len(s.calls)+1, err)
+	}
+	return call, nil
+}
+
+func (s *Switchboard) setUp(ctx context.Context, call *Call) error {
+	pending := &setup{call: *call, toB: make(chan netip.AddrPort, 1)}
+	s.next <- pending
+	leg, err := s.out.Invite(ctx, s.server, description(call.A), wire.NewHeader("Content-Type", "application/sdp"))
+	if err != nil {
+		return err
+	}
+	if err := leg.WaitAnswer(ctx, sipgo.AnswerOptions{}); err != nil {
+		return err
+	}
+	if err := leg.Ack(ctx); err != nil {
+		return err
+	}
+	s.calls = append(s.calls, leg)
+	if call.ToA, err = mediaAddress(leg.InviteResponse.Body()); err != nil {
+		return err
+	}
+	call.ToB = <-pending.toB
+	return nil
+}
+
+// Close hangs up every call and stops listening.
+func (s *Switchboard) Close() {
+	for _, leg := range s.calls {
+		ctx, cancel := context.WithTimeout(context.Background(), hangUpPatience)
+		_ = leg.Bye(ctx) // the server may be gone
+		cancel()
+		_ = leg.Close()
+	}
+	s.stop()
+	_ = s.agent.Close()
+	<-s.ended
+}
+
+// description offers or answers PCMU at a socket's port (RFC 8866).
+func description(conn *net.UDPConn) []byte {
+	port := conn.LocalAddr().(*net.UDPAddr).Port
+	return fmt.Appendf(nil, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"+
+		"m=audio %d RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n", port)
+}
+
+// mediaAddress is where a description wants its sound: the last c= line above
+// or below its first m= line, which is all that one audio stream needs.
+func mediaAddress(description []byte) (netip.AddrPort, error) {
+	var ip, port string
+	for line := range strings.Lines(string(description)) {
+		words := strings.Fields(line)
+		switch {
+		case len(words) == 3 && words[0] == "c=IN":
+			ip = words[2]
+		case len(words) > 1 && words[0] == "m=audio" && port == "":
+			port = words[1]
+		}
+	}
+	address, err := netip.ParseAddr(ip)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("no address in the description %q", description)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
+		return netip.AddrPort{}, fmt.Errorf("no audio port in the description %q", description)
+	}
+	return netip.AddrPortFrom(address, uint16(n)), nil
+}
