@@ -1,0 +1,242 @@
+package media
+
+import (
+	"errors"
+	"slices"
+	"sync"
+)
+
+// Bridge carries media between two flows by the cheapest way that serves, and
+// changes the way without a click. Its methods may be called by any goroutine.
+//
+//	      paths[0]
+//	flow 0 ----------> flow 1        in WayMix both paths end in the mixer
+//	flow 1 ----------> flow 0
+//	      paths[1]
+type Bridge struct {
+	mu     sync.Mutex // guards what follows
+	flows  [2]Flow
+	terms  [2]Terms
+	paths  [2]*path
+	muted  [2]bool
+	need   Way
+	way    Way
+	err    error
+	mixer  *Mixer
+	closed bool
+}
+
+// bridged is what an RTP flow is told by its bridge.
+type bridged interface {
+	carried(way Way, relayed bool)
+	mute(bool)
+}
+
+// adopter is a flow that takes the other's terms for its own: an echo.
+type adopter interface {
+	adopt(Terms)
+}
+
+// hosted is a flow that belongs to an engine; a mix needs one.
+type hosted interface {
+	Engine() *Engine
+}
+
+// Join carries media between two flows from now on, until Close. When there is
+// no way, Way is WayNone and Err says why; Reconfigured tries again.
+func Join(a, b Flow) *Bridge {
+	bridge := &Bridge{flows: [2]Flow{a, b}}
+	bridge.mu.Lock()
+	defer bridge.mu.Unlock()
+	bridge.arrange()
+	return bridge
+}
+
+// Way tells how media is carried now: the dearer of both directions.
+func (b *Bridge) Way() Way {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.way
+}
+
+// Err says why there is no way: ErrCannotBridge with both codecs, or nil.
+func (b *Bridge) Err() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
+
+// Mixer gives the mixer that carries the bridge in WayMix, where a recorder or
+// a prompt may be added; nil in other ways.
+func (b *Bridge) Mixer() *Mixer {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mixer
+}
+
+// Need sets the lowest way that is allowed: WayMix when a third must hear.
+func (b *Bridge) Need(w Way) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.need != w && !b.closed {
+		b.need = w
+		b.arrange()
+	}
+}
+
+// Mute keeps what flow side (0 or 1) sends from the other, or lets it through
+// again. Digits pressed meanwhile go to Events.Digit; RTCP goes on.
+func (b *Bridge) Mute(side int, on bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.muted[side] == on || b.closed {
+		return
+	}
+	b.muted[side] = on
+	b.silence(side)
+}
+
+// Reconfigured takes new terms of either flow; call it after Configure.
+func (b *Bridge) Reconfigured() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
+	if terms := b.settled(); !sameTerms(terms, b.terms) || b.err != nil {
+		b.arrange()
+	}
+}
+
+// Close unroutes both flows, which live on.
+func (b *Bridge) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
+	b.closed, b.way = true, WayNone
+	b.take([2]*path{}, nil)
+	for _, f := range b.flows {
+		if r, ok := f.(bridged); ok {
+			r.carried(WayNone, false)
+			r.mute(false)
+		}
+	}
+}
+
+// settled reads the terms, after those who adopt have adopted.
+func (b *Bridge) settled() (terms [2]Terms) {
+	for i, f := range b.flows {
+		if a, ok := f.(adopter); ok {
+			a.adopt(b.flows[1-i].Terms())
+		}
+	}
+	return [2]Terms{b.flows[0].Terms(), b.flows[1].Terms()}
+}
+
+// arrange finds the way and takes it.
+func (b *Bridge) arrange() {
+	b.terms = b.settled()
+	var (
+		paths [2]*path
+		mixer *Mixer
+	)
+	if b.need == WayMix {
+		paths, mixer, b.err = b.mixed()
+		b.way = WayMix
+	} else {
+		paths, b.way, b.err = b.direct()
+	}
+	if b.err != nil {
+		b.way = WayNone
+	}
+	b.take(paths, mixer)
+	for i, f := range b.flows {
+		if r, ok := f.(bridged); ok {
+			r.carried(b.way, b.way == WayRelay && b.speaksRTP(1-i))
+		}
+	}
+}
+
+func (b *Bridge) speaksRTP(side int) bool {
+	_, ok := b.flows[side].(bridged)
+	return ok
+}
+
+// direct plans relay or transcoding, each direction by itself.
+func (b *Bridge) direct() (paths [2]*path, way Way, err error) {
+	for i := range paths {
+		p, w, e := plan(b.terms[i], b.terms[1-i], b.flows[1-i], b.need)
+		paths[i], way, err = p, max(way, w), errors.Join(err, e)
+	}
+	if err != nil {
+		return [2]*path{}, WayNone, err
+	}
+	if way > WayRelay { // RTCP and the rest of what the ends say pass both ways or not at all
+		paths[0].bare, paths[1].bare = true, true
+	}
+	return paths, way, nil
+}
+
+// mixed seats both flows at a new mixer.
+func (b *Bridge) mixed() (paths [2]*path, mixer *Mixer, err error) {
+	engine := b.engine()
+	if engine == nil {
+		return paths, nil, errors.New("media: a mix needs a flow of an engine")
+	}
+	mixer = NewMixer(engine, mixRate(b.terms[:]...))
+	for i, f := range b.flows {
+		seat, e := mixer.seat(f, b.terms[i])
+		err = errors.Join(err, e)
+		paths[i] = planMix(b.terms[i], b.terms[1-i], b.flows[1-i], seat)
+	}
+	if err != nil {
+		mixer.empty()
+		return [2]*path{}, nil, errors.Join(ErrCannotBridge, err)
+	}
+	return paths, mixer, nil
+}
+
+func (b *Bridge) engine() *Engine {
+	for _, f := range b.flows {
+		if h, ok := f.(hosted); ok && h.Engine() != nil {
+			return h.Engine()
+		}
+	}
+	return nil
+}
+
+// take changes over: the old mixer falls silent before new paths speak.
+func (b *Bridge) take(paths [2]*path, mixer *Mixer) {
+	if b.mixer != nil {
+		b.mixer.empty()
+	}
+	b.mixer, b.paths = mixer, paths
+	for i := range b.flows {
+		if paths[i] == nil {
+			b.flows[i].Route(nil)
+			continue
+		}
+		b.silence(i)
+		b.flows[i].Route(paths[i])
+	}
+}
+
+// silence applies a side's mute to its path.
+func (b *Bridge) silence(side int) {
+	if p := b.paths[side]; p != nil {
+		p.cut()
+		p.muted.Store(b.muted[side])
+	}
+	if r, ok := b.flows[side].(bridged); ok {
+		r.mute(b.muted[side])
+	}
+}
+
+func sameTerms(a, b [2]Terms) bool {
+	return slices.EqualFunc(a[:], b[:], func(a, b Terms) bool {
+		return a.Kind == b.Kind && a.Ptime == b.Ptime && a.Pinned == b.Pinned &&
+			slices.Equal(a.Sends, b.Sends) && slices.Equal(a.Accepts, b.Accepts)
+	})
+}

@@ -1,0 +1,34 @@
+// Package media carries sound, pictures and text between the parties of a
+// call by the cheapest way that does the job.
+//
+//	datagram -> udp reader -> RTP (parse, latch, count)            way
+//	                            | Packet
+//	                            v
+//	                          path ---------------------------+    relay
+//	                            |                             |
+//	                            +-> ear -> mouth -------------+    transcode
+//	                            |   decode  resample, encode  |
+//	                            +-> ear -> Mixer tick -> mouth+    mix
+//	                                                          v
+//	                                          Flow.Deliver of the other party
+//	                                          RTP: line (SSRC, sequence, time)
+//	                                                          |
+//	                                                          v datagram
+//
+// A Flow is media with one party: RTP, IAX2 voice, or an application's PCM.
+// Join puts a Bridge between two; the Bridge plans two paths and routes each
+// flow into one. A path that only relays hands on the datagram it was given:
+// nothing is decoded, allocated or waited for, and until the first splice
+// nothing in it is changed but a payload type that the parties number
+// differently. From the first splice on, the line of the RTP flow rewrites
+// headers, so that the phone hears one unbroken stream.
+//
+// Goroutines, all the Engine's: the readers of package udp (one a core), which
+// carry a packet from arrival to departure; the pacer, which ticks every 20 ms
+// while an application, a mixer or a digit needs it; and the sweeper, which
+// once a second looks for dead media, forgotten digits and reports that are
+// due. A standing call has no goroutine and no timer.
+//
+// Locks: each flow has one short mutex; no two are ever held together. A Mixer
+// is locked before a flow. Events are called with no lock held.
+package media

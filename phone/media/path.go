@@ -1,0 +1,97 @@
+package media
+
+import (
+	"sync/atomic"
+
+	"tincan/phone/codec"
+	"tincan/phone/media/rtp"
+)
+
+// path carries what one flow sends to another. It is built once and then only
+// read, but for the two atomics; its packets come one at a time.
+type path struct {
+	to      Flow       // nil: sound ends at a mixer and nothing else is carried
+	skip    skipper    // to, when it has a sequence that leaves no holes
+	index   [128]uint8 // payload type of the sender to place in turns
+	turns   []turn     // turns[0] drops
+	relayed bool       // sound is handed on
+	bare    bool       // without RTCP and ZRTP
+
+	muted  atomic.Bool
+	source atomic.Pointer[Source]
+}
+
+// turn is what is done with one format.
+type turn struct {
+	format *codec.Format // relay: as what the other party gets it
+	clock  uint32        // of the sender
+	worker Sink          // instead: decoded and made anew
+}
+
+// skipper is told of packets that are left out.
+type skipper interface{ skip(*Packet) }
+
+func (r *RTP) skip(p *Packet) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.line.skip(p)
+}
+
+func newPath(to Flow) *path {
+	p := &path{to: to, turns: make([]turn, 1)}
+	p.skip, _ = to.(skipper)
+	p.cut()
+	return p
+}
+
+// cut makes the next packet a splice.
+func (p *path) cut() { p.source.Store(new(Source)) }
+
+// Deliver carries a packet.
+func (p *path) Deliver(pkt *Packet) {
+	if pkt.Format == nil { // RTCP, ZRTP, STUN
+		if p.relayed && !p.bare {
+			p.to.Deliver(pkt)
+		}
+		return
+	}
+	if p.muted.Load() {
+		return
+	}
+	t := &p.turns[p.index[pkt.Format.PT&127]]
+	switch {
+	case t.worker != nil:
+		t.worker.Deliver(pkt)
+	case t.format == nil:
+		if p.relayed && p.skip != nil {
+			p.skip.skip(pkt)
+		}
+	default:
+		if pkt.Type == Event {
+			p.event(pkt, t)
+		}
+		pkt.Format, pkt.Source = t.format, p.source.Load()
+		p.to.Deliver(pkt)
+	}
+}
+
+// event fits a telephone event to the other party's clock.
+func (p *path) event(pkt *Packet, t *turn) {
+	pkt.passed = true
+	pkt.aside = !p.relayed
+	if t.clock == t.format.Clock {
+		return
+	}
+	pkt.retimed = true
+	e, err := rtp.ParseEvent(pkt.Payload)
+	if err != nil {
+		return
+	}
+	e.Duration = uint16(min(uint64(e.Duration)*uint64(t.format.Clock)/uint64(t.clock), 0xffff))
+	e.Put(pkt.Payload)
+}
+
+func (p *path) set(f codec.Format, t turn) {
+	p.turns = append(p.turns, t)
+	p.index[f.PT&127] = uint8(len(p.turns) - 1)
+}

@@ -1,0 +1,95 @@
+package media
+
+import (
+	"fmt"
+
+	"tincan/phone/codec"
+)
+
+// plan makes the path from one flow to another that costs least, but not less
+// than need, and tells its way. A format that the first does not serve may be
+// handed on or decoded as it comes.
+func plan(from, to Terms, flow Flow, need Way) (*path, Way, error) {
+	p := newPath(flow)
+	first, speaks := firstSound(from.Sends)
+	best, listens := firstSound(to.Accepts)
+	p.relayed = need <= WayRelay && (!speaks || !listens || sameIn(to.Accepts, first) != nil)
+	handed := p.handOn(from, to, need)
+	if !speaks || !listens {
+		return p, WayRelay, nil
+	}
+	worker, err := decodes(from, to, flow)
+	if err == nil {
+		p.work(from, worker)
+	}
+	switch {
+	case p.relayed:
+		return p, WayRelay, nil
+	case err == nil:
+		return p, WayTranscode, nil
+	case handed && need <= WayRelay: // what the party may send besides will do
+		p.relayed = true
+		return p, WayRelay, nil
+	}
+	return nil, WayNone, fmt.Errorf("%w: one party sends %v, the other takes %v: %w", ErrCannotBridge, first, best, err)
+}
+
+// planMix makes the path of a flow whose sound goes to a mixer; digits still
+// pass to the other, when there is one.
+func planMix(from, to Terms, flow Flow, worker Sink) *path {
+	p := newPath(flow)
+	if flow != nil {
+		p.handOn(from, to, WayMix)
+	}
+	p.work(from, worker)
+	return p
+}
+
+// handOn sets what needs no decoding, and tells whether there is sound in it.
+func (p *path) handOn(from, to Terms, need Way) (sound bool) {
+	for _, f := range from.Sends {
+		var out *codec.Format
+		switch {
+		case f.Name == codec.TelephoneEvent:
+			out = eventFor(to.Accepts, f.Clock)
+		case need <= WayRelay && (f.Sound() || p.relayed):
+			out = sameIn(to.Accepts, f)
+		}
+		if out != nil {
+			copied := *out
+			p.set(f, turn{format: &copied, clock: f.Clock})
+			sound = sound || f.Sound()
+		}
+	}
+	return sound
+}
+
+// work gives the sound that is not handed on to a worker.
+func (p *path) work(from Terms, worker Sink) {
+	for _, f := range from.Sends {
+		if f.Sound() && p.index[f.PT&127] == 0 {
+			p.set(f, turn{worker: worker})
+		}
+	}
+}
+
+// decodes makes the worker that transcodes, where that is allowed.
+func decodes(from, to Terms, flow Flow) (Sink, error) {
+	switch {
+	case from.Kind != Audio || to.Kind != Audio:
+		return nil, fmt.Errorf("%v is not transcoded: agree on one codec", from.Kind)
+	case from.Pinned && to.Pinned:
+		return nil, fmt.Errorf("the parties secure their media with each other")
+	}
+	return newTranscoder(from, flow, to)
+}
+
+// sameIn finds the same codec among formats, or nil.
+func sameIn(formats []codec.Format, f codec.Format) *codec.Format {
+	for i := range formats {
+		if formats[i].Same(f) {
+			return &formats[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,242 @@
+package media
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+
+	"tincan/phone/codec"
+)
+
+// Remote is what signalling said of a party and what was agreed with it.
+type Remote struct {
+	// RTP is where the party said it receives; 0.0.0.0, or port 0, changes
+	// nothing. RTCP may be left out: the next port. Mux: RTCP goes where RTP
+	// does (RFC 5761); what comes is told apart in any case.
+	RTP, RTCP netip.AddrPort
+	Mux       bool
+	// Direction is the party's: with SendOnly it sends, with RecvOnly it
+	// listens.
+	Direction Direction
+	// Formats are agreed; the first that is sound is what we send when we
+	// have the choice. Local are the payload types that the party was told to
+	// send; nil: as Formats.
+	Formats []codec.Format
+	Local   []codec.Format
+	// Ptime is the length in ms of packets that we make; 0: 20.
+	Ptime int
+	// Pinned: the ends secure their media with each other (ZRTP); nothing is
+	// ever rewritten.
+	Pinned bool
+	// Trusted: the party is where it says, so its media is taken only from
+	// the signalled host (but any port of it).
+	Trusted bool
+}
+
+// RTP is the flow of a party that speaks RTP, with a port pair of its own. Its
+// methods may be called by any goroutine. Packets come in by one reader
+// goroutine; the sink is called by it.
+type RTP struct {
+	engine *Engine
+	kind   Kind
+	events Events
+
+	in Packet // the reader's
+
+	mu sync.Mutex // guards the rest; held for one system call at most
+
+	sock   socket
+	port   uint16
+	closed bool
+	remote Remote
+	local  []codec.Format
+	byPT   [128]uint8 // payload type to place in local, plus one; 0: not agreed
+	route  Sink
+	way    Way
+	muted  bool // what the party sends is heard by nobody
+
+	latch   latch
+	control latch // of the RTCP port, when there is no mux
+	rx      reception
+	line    line
+	keys    keysIn
+	digits  digitsOut
+	reports reports
+
+	out       Count
+	sending   codec.Format
+	receiving *codec.Format
+	discarded Discarded
+
+	expected time.Duration // since when the party should be sending
+	heard    time.Duration // last datagram of any kind from the party
+	everGot  bool
+	dead     bool // told
+	zrtpIn   bool
+	zrtpOut  bool
+}
+
+func newRTP(e *Engine, kind Kind, ev Events) *RTP {
+	now := e.Now()
+	r := &RTP{engine: e, kind: kind, events: ev, closed: true, expected: now}
+	r.reports = reports{own: true, cname: fmt.Sprintf("%016x", rand.Uint64()), last: now}
+	return r
+}
+
+// Port is the RTP port; RTCP's is the next.
+func (r *RTP) Port() uint16 { return r.port }
+
+// Engine gives the engine that opened the flow.
+func (r *RTP) Engine() *Engine { return r.engine }
+
+// Configure takes what an offer and answer settled; again after each re-INVITE.
+// A new address opens the latch for it.
+func (r *RTP) Configure(remote Remote) {
+	now := r.engine.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	local := remote.Local
+	if local == nil {
+		local = remote.Formats
+	}
+	r.setLocal(local)
+	if r.remote.Direction&SendOnly == 0 && remote.Direction&SendOnly != 0 {
+		r.expected = now
+	}
+	r.remote = remote
+	r.line.pinned = r.line.pinned || remote.Pinned
+	r.latch.signal(remote.RTP, remote.Trusted, now)
+	r.control.signal(controlAddr(remote), remote.Trusted, now)
+}
+
+// controlAddr gives where RTCP is received: said, or the port after RTP's (RFC
+// 3605 2.1).
+func controlAddr(remote Remote) netip.AddrPort {
+	if remote.RTCP.IsValid() || !sendable(remote.RTP) {
+		return remote.RTCP
+	}
+	return netip.AddrPortFrom(remote.RTP.Addr(), remote.RTP.Port()+1)
+}
+
+func (r *RTP) setLocal(formats []codec.Format) {
+	r.byPT = [128]uint8{}
+	r.local = append([]codec.Format(nil), formats...) // packets under way point to the old
+	for i, f := range r.local {
+		if f.PT < 128 && r.byPT[f.PT] == 0 && i < 127 {
+			r.byPT[f.PT] = uint8(i + 1)
+		}
+	}
+}
+
+// Terms says what was agreed.
+func (r *RTP) Terms() Terms {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return Terms{
+		Kind: r.kind, Sends: r.local, Accepts: r.remote.Formats,
+		Ptime: r.remote.Ptime, Pinned: r.line.pinned,
+	}
+}
+
+// Route says where packets go from now on; nil: nowhere.
+func (r *RTP) Route(to Sink) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.route = to
+}
+
+// HasEvents tells whether telephone-event was agreed.
+func (r *RTP) HasEvents() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.eventFormat()
+	return ok
+}
+
+// carried is told by the bridge how the flow is carried: relayed means that
+// the far party's own RTCP comes through, so that none is made here.
+func (r *RTP) carried(way Way, relayed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.way = way
+	r.reports.own = !relayed
+}
+
+// mute is told by the bridge that nobody is to hear the party.
+func (r *RTP) mute(on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.muted && !on {
+		r.expected = r.engine.Now()
+	}
+	r.muted = on
+}
+
+// Stats tells the flow's quality now.
+func (r *RTP) Stats() Stats {
+	now := r.engine.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := Stats{
+		Way: r.way, Remote: r.latch.to, Latched: r.latch.closed,
+		In: Count{r.rx.packets, r.rx.octets}, Out: r.out, Sending: r.sending,
+		Lost:        r.rx.lost + r.rx.missing(),
+		Jitter:      milliseconds(span(r.rx.jitter>>4, r.rx.clock)),
+		LastArrival: -1, Discarded: r.discarded,
+		RTT: r.reports.rtt, FarLost: int64(r.reports.lost),
+		FarLoss:   float64(r.reports.fraction) / 256,
+		FarJitter: milliseconds(span(r.reports.jitter, r.line.clock)),
+	}
+	if r.receiving != nil {
+		s.Receiving = *r.receiving
+	}
+	if r.everGot {
+		s.LastArrival = now - r.heard
+	}
+	return s
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// sweep is called once a second.
+func (r *RTP) sweep(now time.Duration) {
+	r.mu.Lock()
+	dead := r.dies(now)
+	digit, lost := r.keys.forgotten(now)
+	r.originate(now)
+	r.mu.Unlock()
+	if dead && r.events.Dead != nil {
+		r.events.Dead()
+	}
+	if lost && r.events.Digit != nil {
+		r.events.Digit(digit)
+	}
+}
+
+// dies tells, once, that a party which should be sending is not.
+func (r *RTP) dies(now time.Duration) bool {
+	timeout := r.engine.config.Timeout
+	should := r.remote.Direction&SendOnly != 0 && !r.muted && !r.closed
+	if timeout == 0 || r.dead || !should || now-max(r.heard, r.expected) <= timeout {
+		return false
+	}
+	r.dead = true
+	return true
+}
+
+// Close gives the ports back. Packets delivered later are dropped.
+func (r *RTP) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return
+	}
+	r.closed, r.route = true, nil
+	if err := r.sock.Close(); err != nil {
+		r.engine.log.Warn("media: closing a port", "port", r.port, "error", err)
+	}
+	r.engine.pacer.remove((*digitTicker)(r))
+	r.engine.release(r.port)
+}

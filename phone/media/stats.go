@@ -1,0 +1,43 @@
+package media
+
+import (
+	"net/netip"
+	"time"
+
+	"tincan/phone/codec"
+)
+
+// Stats is what is known of a flow's quality, at one moment.
+type Stats struct {
+	Way     Way
+	Remote  netip.AddrPort // where media goes
+	Latched bool           // media has come from there
+
+	In, Out Count
+	// Receiving and Sending are the formats of the last packets; zero: none.
+	Receiving, Sending codec.Format
+	Lost               int64         // from the party, by its sequence numbers; duplicates count against it
+	Jitter             float64       // ms, from the party (RFC 3550 A.8)
+	LastArrival        time.Duration // ago; negative: never heard
+
+	// What the party says of what it hears, by RTCP.
+	RTT       time.Duration // from here to there and back; 0: not known
+	FarLost   int64
+	FarLoss   float64 // share of the last interval, 0 to 1
+	FarJitter float64 // ms
+
+	Discarded Discarded
+}
+
+// Count is media in one direction, without headers.
+type Count struct {
+	Packets, Octets uint64
+}
+
+// Discarded counts datagrams that were not used.
+type Discarded struct {
+	Strangers uint64 // from an address that is not the party's
+	Malformed uint64 // neither RTP, RTCP, STUN nor ZRTP
+	Unknown   uint64 // RTP of a payload type that was not agreed
+	Unsent    uint64 // refused by the kernel, or before the party's address was known
+}
