@@ -1,0 +1,187 @@
+package record
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tincan/store"
+	"tincan/store/storetest"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 1000, time.UTC)
+
+func open(t testing.TB, where string) *Ledger {
+	t.Helper()
+	s, err := store.Open(t.Context(), where, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close(context.Background()) })
+	l, err := Open(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// wait is a done and its wait.
+func wait(t testing.TB) (done func(error), written func()) {
+	c := make(chan error, 1)
+	return func(err error) { c <- err }, func() {
+		t.Helper()
+		if err := <-c; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func sample(id string, start time.Time) Record {
+	return Record{
+		ID: id, Node: "n1", Start: start, Answer: start.Add(time.Second), End: start.Add(time.Minute),
+		From: "extension:101", FromName: "Ada", Dialled: "102", To: "extension:102", Cause: "normal", SIPCode: 200, EndedBy: "caller",
+		Legs: []Leg{
+			{
+				ID: id + "a", Kind: "sip", Party: "extension:101", Device: "d", CallID: "x@y", Remote: "192.0.2.1:5060",
+				Start: start, Answer: start.Add(time.Second), End: start.Add(time.Minute), Cause: "normal",
+				Codec: "pcma/8000", CodecBy: "the callee's order", PacketsIn: 3000, PacketsOut: 2999, Lost: 1, JitterMS: 0.25,
+			},
+			{ID: id + "b", Kind: "sip", Party: "extension:102", Start: start, End: start.Add(time.Minute), Cause: "cancelled", Code: 487},
+		},
+	}
+}
+
+func TestBothDatabases(t *testing.T) {
+	storetest.Group(t, map[string]func(*testing.T, string){
+		"end":       testEnd,
+		"list":      testList,
+		"standing":  testStanding,
+		"interrupt": testInterrupt,
+	})
+}
+
+func testEnd(t *testing.T, where string) {
+	l := open(t, where)
+	want := sample("1", noon)
+	done, written := wait(t)
+	l.End(want, done)
+	written()
+	again := want
+	again.Cause = "failed"
+	done, written = wait(t)
+	l.End(again, done) // the first stays
+	written()
+	got, err := l.List(t.Context(), Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]Record{want}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func testList(t *testing.T, where string) {
+	l := open(t, where)
+	for i := range 300 {
+		r := sample(fmt.Sprintf("%03d", i), noon.Add(time.Duration(i)*time.Minute))
+		switch {
+		case i%100 == 1:
+			r.Legs[1].Party = "extension:103"
+		case i%100 == 2:
+			r.From = "trunk:load"
+		}
+		done, written := wait(t)
+		l.End(r, done)
+		written()
+	}
+	for name, c := range map[string]struct {
+		f    Filter
+		want string
+	}{
+		"limit": {Filter{Limit: 2}, "299 298"},
+		"since": {Filter{Since: noon.Add(298 * time.Minute)}, "299 298"},
+		"leg":   {Filter{Party: "extension:103"}, "201 101 001"},
+		"from":  {Filter{Party: "trunk:load", Limit: 2}, "202 102"},
+		"none":  {Filter{Party: "trunk:none"}, ""},
+	} {
+		all, err := l.List(t.Context(), c.f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, r := range all {
+			got += " " + r.ID
+			if len(r.Legs) != 2 {
+				t.Errorf("%s: call %s has %d legs", name, r.ID, len(r.Legs))
+			}
+		}
+		if got != "" {
+			got = got[1:]
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	if all, err := l.List(t.Context(), Filter{Limit: MaxLimit * 2}); err != nil || len(all) != 300 {
+		t.Errorf("%d records, %v", len(all), err)
+	}
+}
+
+func testStanding(t *testing.T, where string) {
+	l := open(t, where)
+	for _, s := range []string{"1 old", "1 new", "2 x", "3 y"} {
+		done, written := wait(t)
+		l.Stand(s[:1], []byte(s[2:]), done)
+		written()
+	}
+	l.Drop("3")
+	done, written := wait(t)
+	l.End(sample("2", noon), done)
+	written()
+	got, err := l.Standing(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(map[string][]byte{"1": []byte("new")}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func testInterrupt(t *testing.T, where string) {
+	l := open(t, where)
+	done, written := wait(t)
+	l.Stand("1", []byte{0xff, 0}, done)
+	written()
+	done, written = wait(t)
+	l.Interrupt("1", "n1", noon, done)
+	written()
+	got, err := l.List(t.Context(), Filter{})
+	if err != nil || len(got) != 1 || got[0].Cause != Interrupted || !got[0].Answer.IsZero() {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if left, err := l.Standing(t.Context()); err != nil || len(left) != 0 {
+		t.Errorf("standing %v, %v", left, err)
+	}
+}
+
+// BenchmarkCall is what the store costs a call: its standing state twice, then its
+// record.
+func BenchmarkCall(b *testing.B) {
+	l := open(b, b.TempDir())
+	state := make([]byte, 3000)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		id := fmt.Sprint(i)
+		for range 2 {
+			done, written := wait(b)
+			l.Stand(id, state, done)
+			written()
+		}
+		done, written := wait(b)
+		l.End(sample(id, noon), done)
+		written()
+	}
+}
