@@ -1,0 +1,53 @@
+// Package event has the types of what happens in the phone server, so that
+// anybody can subscribe without knowing who publishes. Types alone.
+package event
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Call is a step in a call's life.
+type Call struct {
+	Time   time.Time `json:"time"`
+	ID     string    `json:"id"`
+	Step   string    `json:"step"` // "incoming", "ringing", "early", "answered", "held", "resumed", "moved", "ended"
+	From   string    `json:"from"`
+	To     string    `json:"to"`
+	Detail string    `json:"detail,omitempty"`
+}
+
+// Registration is a device coming, staying or going.
+type Registration struct {
+	Time      time.Time `json:"time"`
+	Extension string    `json:"extension"`
+	Contact   string    `json:"contact"`
+	Step      string    `json:"step"` // "registered", "refreshed", "removed", "expired"
+}
+
+// Refused is a request that was turned away: what the guard counts.
+type Refused struct {
+	Time   time.Time      `json:"time"`
+	Peer   netip.AddrPort `json:"peer"`
+	Method string         `json:"method"`
+	User   string         `json:"user"`
+	Why    string         `json:"why"`
+}
+
+// Message is a SIP message on its way, as text with its secrets masked.
+type Message struct {
+	Time      time.Time      `json:"time"`
+	Out       bool           `json:"out"`
+	Transport string         `json:"transport"`
+	Local     netip.AddrPort `json:"local"`
+	Peer      netip.AddrPort `json:"peer"`
+	SIPCallID string         `json:"sip_call_id"`
+	Text      string         `json:"text"`
+}
+
+// Store is the store going down or coming up again.
+type Store struct {
+	Time   time.Time `json:"time"`
+	Up     bool      `json:"up"`
+	Detail string    `json:"detail"`
+}

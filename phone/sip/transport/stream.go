@@ -1,0 +1,346 @@
+package transport
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// conn is one TCP or TLS connection, accepted or dialled.
+type conn struct {
+	t      *Transport
+	nc     net.Conn
+	path   Path
+	serial uint64
+	queue  chan []byte
+	idle   time.Duration
+	key    dialKey // of a connection that we dialled
+
+	once sync.Once
+	done chan struct{}
+}
+
+// ListenTCP opens a listener; with TLS when secure.
+func (t *Transport) ListenTCP(addr string, secure bool) (netip.AddrPort, error) {
+	ap, err := resolveListen(addr)
+	if err != nil {
+		return ap, err
+	}
+	proto, network := TCP, "tcp4"
+	if secure {
+		proto = TLS
+	}
+	if ap.Addr().Is6() {
+		network = "tcp"
+	}
+	l, err := net.ListenTCP(network, net.TCPAddrFromAddrPort(ap))
+	if err != nil {
+		return ap, fmt.Errorf("listen on %s %s: %w", proto, addr, err)
+	}
+	t.mu.Lock()
+	t.closers = append(t.closers, l.Close)
+	t.mu.Unlock()
+	t.goRun(func() { t.accept(l, proto) })
+	return l.Addr().(*net.TCPAddr).AddrPort(), nil
+}
+
+// acceptPause is how long accepting rests when the process is out of files.
+const acceptPause = 100 * time.Millisecond
+
+func (t *Transport) accept(l *net.TCPListener, proto Protocol) {
+	for {
+		nc, err := l.AcceptTCP()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			t.cfg.Logger.Warn("cannot accept a connection; raise the limit of open files if this persists", "error", err)
+			select {
+			case <-time.After(acceptPause):
+			case <-t.ctx.Done():
+				return
+			}
+			continue
+		}
+		peer := unmapped(nc.RemoteAddr())
+		if t.cfg.Gate != nil && !t.cfg.Gate.Allow(peer, proto) || t.Counts.Conns.Load() >= maxConns {
+			t.Counts.Refused.Add(1)
+			_ = nc.Close()
+			continue
+		}
+		t.start(nc, proto, strangerIdle, dialKey{})
+	}
+}
+
+func unmapped(a net.Addr) netip.AddrPort {
+	ap := a.(*net.TCPAddr).AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// start takes a connection over. An accepted TLS connection shakes hands on
+// its own goroutine, within a bound.
+func (t *Transport) start(nc net.Conn, proto Protocol, idle time.Duration, key dialKey) *conn {
+	c := &conn{
+		t: t, nc: nc, serial: t.nextID.Add(1), queue: make(chan []byte, maxQueued),
+		idle: idle, key: key, done: make(chan struct{}),
+	}
+	c.path = Path{Protocol: proto, Local: unmapped(nc.LocalAddr()), Remote: unmapped(nc.RemoteAddr()), via: c}
+	if _, already := nc.(*tls.Conn); proto == TLS && !already {
+		c.nc = tls.Server(nc, t.cfg.TLS)
+	}
+	t.mu.Lock()
+	t.conns[c.serial] = c
+	t.mu.Unlock()
+	t.Counts.Conns.Add(1)
+	t.goRun(c.write)
+	t.goRun(c.read)
+	return c
+}
+
+func (c *conn) id() uint64 { return c.serial }
+
+func (c *conn) close() {
+	c.once.Do(func() {
+		close(c.done)
+		_ = c.nc.Close()
+	})
+}
+
+func (c *conn) forget() {
+	c.close()
+	t := c.t
+	t.mu.Lock()
+	delete(t.conns, c.serial)
+	if t.dialled[c.key] == c {
+		delete(t.dialled, c.key)
+	}
+	t.mu.Unlock()
+	t.Counts.Conns.Add(-1)
+	if t.cfg.Closed != nil {
+		t.cfg.Closed(c.path)
+	}
+}
+
+var (
+	errConnClosed = errors.New("connection is closed")
+	errConnStuck  = errors.New("peer does not read: connection closed")
+)
+
+func (c *conn) send(b []byte, _ Path) error {
+	select {
+	case <-c.done:
+		return errConnClosed
+	default:
+	}
+	select {
+	case c.queue <- bytes.Clone(b):
+		return nil
+	default:
+		c.close()
+		return errConnStuck
+	}
+}
+
+func (c *conn) write() {
+	for {
+		select {
+		case <-c.done:
+			return
+		case b := <-c.queue:
+			_ = c.nc.SetWriteDeadline(time.Now().Add(writeTime))
+			if _, err := c.nc.Write(b); err != nil {
+				c.close()
+				return
+			}
+		}
+	}
+}
+
+func (c *conn) read() {
+	defer c.forget()
+	if tc, ok := c.nc.(*tls.Conn); ok {
+		ctx, cancel := context.WithTimeout(c.t.ctx, handshakeTime)
+		err := tc.HandshakeContext(ctx)
+		cancel()
+		if err != nil {
+			c.t.cfg.Logger.Debug("TLS handshake failed", "peer", c.path.Remote, "error", short(err))
+			return
+		}
+	}
+	r := bufio.NewReaderSize(c.nc, 4096)
+	for {
+		_ = c.nc.SetReadDeadline(time.Now().Add(c.idle))
+		msg, err := c.next(r)
+		if err != nil {
+			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+				c.t.cfg.Logger.Debug("SIP connection ended", "peer", c.path.Remote, "error", short(err))
+			}
+			return
+		}
+		if err := c.t.receive(msg, c.path); err != nil {
+			return // framing can no longer be trusted
+		}
+		c.idle = max(c.idle, idleTime)
+	}
+}
+
+// next frames one message (RFC 3261 18.3), answering keep-alives (RFC 5626
+// 4.4.1) on the way: a double CRLF between messages draws a single one.
+func (c *conn) next(r *bufio.Reader) ([]byte, error) {
+	crlf := 0
+	for {
+		b, err := r.Peek(1)
+		if err != nil {
+			return nil, err
+		}
+		if b[0] != '\r' && b[0] != '\n' {
+			break
+		}
+		_, _ = r.Discard(1)
+		if b[0] == '\n' {
+			if crlf++; crlf == 2 {
+				crlf = 0
+				_ = c.send([]byte("\r\n"), c.path)
+			}
+			_ = c.nc.SetReadDeadline(time.Now().Add(c.idle))
+		}
+	}
+	_ = c.nc.SetReadDeadline(time.Now().Add(messageTime))
+	return Frame(r)
+}
+
+// ErrTooLarge is the end of a connection whose message passes MaxMessage.
+var ErrTooLarge = fmt.Errorf("message of more than %d bytes", MaxMessage)
+
+// ErrNoLength is the end of a connection whose message does not say how long
+// it is (RFC 3261 20.14: it must, on a stream).
+var ErrNoLength = errors.New("Content-Length is missing, or no number") //nolint:staticcheck // begins with a header's name
+
+// Frame reads one message from a stream: headers, an empty line, and as many
+// bytes as Content-Length says.
+func Frame(r *bufio.Reader) ([]byte, error) {
+	var msg []byte
+	length := -1
+	for {
+		line, err := r.ReadSlice('\n')
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return nil, err
+		}
+		if msg = append(msg, line...); len(msg) > MaxMessage {
+			return nil, ErrTooLarge
+		}
+		if err != nil {
+			continue // the rest of a long line
+		}
+		whole := lastLine(msg)
+		if len(whole) == 0 {
+			break
+		}
+		if n, ok := contentLength(whole); ok {
+			if length >= 0 && n != length {
+				return nil, ErrNoLength // two that differ: no way to tell where it ends
+			}
+			length = n
+		}
+	}
+	if length < 0 {
+		return nil, ErrNoLength
+	}
+	if len(msg)+length > MaxMessage {
+		return nil, ErrTooLarge
+	}
+	head := len(msg)
+	msg = append(msg, make([]byte, length)...)
+	_, err := io.ReadFull(r, msg[head:])
+	return msg, err
+}
+
+// lastLine gives the line that msg ends with, without its CRLF.
+func lastLine(msg []byte) []byte {
+	msg = bytes.TrimSuffix(bytes.TrimSuffix(msg, []byte("\n")), []byte("\r"))
+	return msg[bytes.LastIndexByte(msg, '\n')+1:]
+}
+
+func contentLength(line []byte) (int, bool) {
+	name, value, ok := bytes.Cut(line, []byte(":"))
+	if !ok {
+		return 0, false
+	}
+	name = bytes.TrimSpace(name)
+	if !bytes.EqualFold(name, []byte("Content-Length")) && !bytes.EqualFold(name, []byte("l")) {
+		return 0, false
+	}
+	n, err := strconv.Atoi(string(bytes.TrimSpace(value)))
+	if err != nil || n < 0 {
+		return MaxMessage + 1, true // refused as too large
+	}
+	return n, true
+}
+
+// Dial gives a path over a connection to remote that we opened, a standing one
+// if there is one, and calls done on another goroutine. name is verified on
+// TLS: the host that was asked for, whatever address it resolved to (RFC 5922).
+func (t *Transport) Dial(proto Protocol, remote netip.AddrPort, name string, done func(Path, error)) {
+	key := dialKey{proto, remote, name}
+	t.mu.Lock()
+	c := t.dialled[key]
+	t.mu.Unlock()
+	t.goRun(func() {
+		if c != nil {
+			done(c.path, nil)
+			return
+		}
+		c, err := t.dial(key)
+		if err != nil {
+			done(Path{}, fmt.Errorf("connect to %s %s: %w", proto, remote, err))
+			return
+		}
+		done(c.path, nil)
+	})
+}
+
+func (t *Transport) dial(key dialKey) (*conn, error) {
+	ctx, cancel := context.WithTimeout(t.ctx, dialTime)
+	defer cancel()
+	nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", key.remote.String())
+	if err != nil {
+		return nil, err
+	}
+	if key.proto == TLS {
+		client := &tls.Config{ServerName: key.name, MinVersion: tls.VersionTLS12}
+		if t.cfg.TLS != nil {
+			client.RootCAs = t.cfg.TLS.RootCAs
+		}
+		tc := tls.Client(nc, client)
+		if err := tc.HandshakeContext(ctx); err != nil {
+			_ = nc.Close()
+			return nil, err
+		}
+		nc = tc
+	}
+	c := t.start(nc, key.proto, dialledIdleTime, key)
+	t.mu.Lock()
+	t.dialled[key] = c
+	t.mu.Unlock()
+	return c, nil
+}
+
+// Connection finds the standing connection with an ID, for a binding that was
+// made over it.
+func (t *Transport) Connection(id uint64) (Path, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c := t.conns[id]; c != nil {
+		return c.path, true
+	}
+	return Path{}, false
+}

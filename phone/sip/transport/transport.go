@@ -1,0 +1,237 @@
+// Package transport carries SIP messages over UDP, TCP and TLS (RFC 3261 18).
+//
+//	socket -> gate -> frame -> parse -> Handler
+//	Send(Path, bytes) -> the same socket or connection, from the same address
+//
+// Goroutines: one a UDP socket, one a listener, two a connection (reader and
+// writer). A message is handed over on the goroutine that read it, so that
+// what one peer sends over one path arrives in its order; the handler must
+// not block. A Path names the way a message came, and sends the answer back
+// that way: from the address that the peer spoke to, over the connection that
+// the peer opened, never over somebody else's.
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	wire "github.com/emiago/sipgo/sip"
+)
+
+// Bounds on what strangers may make us keep.
+const (
+	MaxMessage      = 64 << 10 // bytes of a message, as of a datagram
+	maxConns        = 16_384   // connections accepted, all listeners together
+	maxQueued       = 256      // messages waiting to be written to one connection
+	handshakeTime   = 10 * time.Second
+	dialTime        = 8 * time.Second
+	writeTime       = 10 * time.Second
+	messageTime     = 20 * time.Second // a message once begun must be whole within
+	idleTime        = 15 * time.Minute // of a connection on which nothing comes
+	strangerIdle    = 32 * time.Second // of a connection that has sent no message yet
+	dialledIdleTime = 5 * time.Minute
+)
+
+// Protocol is the transport protocol of a Path.
+type Protocol string
+
+// The protocols, as Via and URI parameters write them in lower case.
+const (
+	UDP Protocol = "udp"
+	TCP Protocol = "tcp"
+	TLS Protocol = "tls"
+)
+
+// Reliable reports whether the transport retransmits by itself.
+func (p Protocol) Reliable() bool { return p != UDP }
+
+// Path is the way between one of our sockets and a peer. It is comparable and
+// may be kept; a Path over a connection dies with it.
+type Path struct {
+	Protocol Protocol
+	Local    netip.AddrPort // the address of ours that the peer speaks to
+	Remote   netip.AddrPort
+	via      sender
+}
+
+type sender interface {
+	send(b []byte, p Path) error
+	id() uint64
+}
+
+// ID tells connections apart, 0 for UDP. It is unique within a process.
+func (p Path) ID() uint64 {
+	if p.via == nil {
+		return 0
+	}
+	return p.via.id()
+}
+
+// Valid reports whether the path leads anywhere.
+func (p Path) Valid() bool { return p.via != nil }
+
+// Gate is asked before anything of a peer is parsed; phone/sip's guard
+// implements it. It must not block.
+type Gate interface {
+	Allow(peer netip.AddrPort, proto Protocol) bool
+}
+
+// Handler takes what arrived. It must not block and owns m. Size is in bytes.
+type Handler func(m wire.Message, p Path, size int)
+
+// Tracer sees every message in and out as bytes that it must not keep.
+type Tracer func(out bool, p Path, b []byte)
+
+// Config is what a Transport depends on. Gate, Trace and Closed may be nil.
+type Config struct {
+	Handler Handler
+	Gate    Gate
+	Trace   Tracer
+	Closed  func(Path) // a connection ended
+	TLS     *tls.Config
+	Logger  *slog.Logger
+}
+
+// Counts are totals since start.
+type Counts struct {
+	Received, Sent, Malformed, Junk, Refused atomic.Uint64
+	Conns                                    atomic.Int64
+}
+
+// Transport owns the sockets. All methods may be called from any goroutine.
+type Transport struct {
+	cfg    Config
+	parser *wire.Parser
+	Counts Counts
+	nextID atomic.Uint64
+	wg     sync.WaitGroup
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu      sync.Mutex // guards what follows
+	udp     []*udpSocket
+	closers []func() error
+	conns   map[uint64]*conn
+	dialled map[dialKey]*conn
+}
+
+type dialKey struct {
+	proto  Protocol
+	remote netip.AddrPort
+	name   string
+}
+
+// ErrNoSocket means that no socket of ours can reach the address.
+var ErrNoSocket = errors.New("no SIP socket of this address family is open")
+
+// New makes a Transport without sockets.
+func New(cfg Config) *Transport {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Transport{
+		cfg: cfg, parser: wire.NewParser(), ctx: ctx, cancel: cancel,
+		conns: map[uint64]*conn{}, dialled: map[dialKey]*conn{},
+	}
+}
+
+// Close ends all sockets and connections and waits for their goroutines.
+func (t *Transport) Close() error {
+	t.cancel()
+	t.mu.Lock()
+	var errs []error
+	for _, c := range t.closers {
+		errs = append(errs, c())
+	}
+	for _, c := range t.conns {
+		c.close()
+	}
+	t.mu.Unlock()
+	t.wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Send writes a message. Over UDP it fails when the kernel refuses; over a
+// connection it is queued, and fails when the connection is gone or stuck.
+func (t *Transport) Send(p Path, b []byte) error {
+	if p.via == nil {
+		return ErrNoSocket
+	}
+	if err := p.via.send(b, p); err != nil {
+		return fmt.Errorf("send to %s %s: %w", p.Protocol, p.Remote, err)
+	}
+	t.Counts.Sent.Add(1)
+	if t.cfg.Trace != nil {
+		t.cfg.Trace(true, p, b)
+	}
+	return nil
+}
+
+func (t *Transport) receive(b []byte, p Path) error {
+	if t.cfg.Trace != nil {
+		t.cfg.Trace(false, p, b)
+	}
+	m, err := parse(t.parser, b)
+	if err != nil {
+		t.Counts.Malformed.Add(1)
+		t.cfg.Logger.Debug("malformed SIP message dropped", "from", p.Remote, "transport", p.Protocol, "bytes", len(b), "error", short(err))
+		return err
+	}
+	t.Counts.Received.Add(1)
+	t.cfg.Handler(m, p, len(b))
+	return nil
+}
+
+// short keeps what a stranger wrote out of the log.
+func short(err error) string {
+	s := err.Error()
+	if len(s) > 120 {
+		s = s[:120] + "..."
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// parse reads one whole message and makes sure that the headers every part of
+// the server relies on are there (RFC 3261 8.1.1), so that nothing after it
+// needs to ask.
+func parse(p *wire.Parser, b []byte) (m wire.Message, err error) {
+	defer func() { // a parser of others, fed by strangers
+		if r := recover(); r != nil {
+			err = fmt.Errorf("parser failed: %v", r)
+		}
+	}()
+	m, err = p.ParseSIP(b)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case m.Via() == nil:
+		return nil, errors.New("no Via")
+	case m.From() == nil:
+		return nil, errors.New("no From")
+	case m.To() == nil:
+		return nil, errors.New("no To")
+	case m.CallID() == nil || len(*m.CallID()) == 0:
+		return nil, errors.New("no Call-ID")
+	case m.CSeq() == nil:
+		return nil, errors.New("no CSeq")
+	}
+	if req, ok := m.(*wire.Request); ok && req.Method != m.CSeq().MethodName {
+		return nil, fmt.Errorf("method %.20s, but CSeq says %.20s", req.Method, m.CSeq().MethodName)
+	}
+	return m, nil
+}
+
+// track registers a goroutine's work so that Close waits for it.
+func (t *Transport) goRun(f func()) {
+	t.wg.Add(1)
+	go func() {
+		defer t.wg.Done()
+		f()
+	}()
+}
