@@ -30,8 +30,8 @@ type Switchboard struct {
 	agent  *sipgo.UserAgent
 	in     *sipgo.DialogServerCache
 	out    *sipgo.DialogClientCache
-	stop   context.CancelFunc
-	ended  chan error
+	conn   net.PacketConn
+	ended  chan struct{}
 	next   chan *setup // the call being set up; its INVITE takes it
 	calls  []*sipgo.DialogClientSession
 }
@@ -45,7 +45,7 @@ type setup struct {
 // NewSwitchboard listens on own (host:port, UDP) and will call number at server
 // (host:port). Close ends it.
 func NewSwitchboard(own, server, number string) (*Switchboard, error) {
-	s := &Switchboard{own: own, ended: make(chan error, 1), next: make(chan *setup, 1)}
+	s := &Switchboard{own: own, ended: make(chan struct{}), next: make(chan *setup, 1)}
 	if err := wire.ParseUri("sip:"+number+"@"+server, &s.server); err != nil {
 		return nil, err
 	}
@@ -69,9 +69,15 @@ func NewSwitchboard(own, server, number string) (*Switchboard, error) {
 	s.in = sipgo.NewDialogServerCache(client, contact)
 	s.out = sipgo.NewDialogClientCache(client, contact)
 	s.handle(listener)
-	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
-	go func() { s.ended <- listener.ListenAndServe(ctx, "udp", own) }()
+	conn, err := net.ListenPacket("udp4", own)
+	if err != nil {
+		return nil, err
+	}
+	s.conn = conn
+	go func() {
+		defer close(s.ended)
+		_ = listener.ServeUDP(conn) // ends when Close closes the socket
+	}()
 	return s, nil
 }
 
@@ -155,8 +161,8 @@ func (s *Switchboard) Close() {
 		cancel()
 		_ = leg.Close()
 	}
-	s.stop()
 	_ = s.agent.Close()
+	_ = s.conn.Close()
 	<-s.ended
 }
 

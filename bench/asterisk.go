@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"tincan/bench/proc"
+)
+
+// startAsterisk runs an Asterisk with PJSIP and the core's applications alone.
+// Debian 12 has none: it is measured where someone installed it.
+func startAsterisk(l *lab, s setting) (*running, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	folder, err := os.MkdirTemp(l.folder, "asterisk-")
+	if err != nil {
+		return nil, err
+	}
+	for name, text := range s.asteriskFiles(folder, address) {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return await(address, func() (*proc.Process, error) {
+		return proc.Start(folder, "asterisk", "-f", "-C", filepath.Join(folder, "asterisk.conf"))
+	})
+}
+
+// asteriskFiles are its configuration files by name.
+func (s setting) asteriskFiles(folder, address string) map[string]string {
+	var directories strings.Builder
+	directories.WriteString("[directories]\n")
+	fmt.Fprintf(&directories, "astetcdir => %s\n", folder)
+	for _, name := range []string{"astvarlibdir", "astdbdir", "astdatadir", "astspooldir", "astrundir", "astlogdir"} {
+		fmt.Fprintf(&directories, "%s => %s\n", name, folder)
+	}
+	return map[string]string{
+		"asterisk.conf":   directories.String(),
+		"modules.conf":    "[modules]\nautoload=yes\nnoload=chan_sip.so\nnoload=chan_iax2.so\n",
+		"rtp.conf":        fmt.Sprintf("[general]\nrtpstart=%d\nrtpend=%d\n", rtpFirst, rtpFirst+portsPerCall*s.calls+sparePorts),
+		"extensions.conf": "[load]\nexten => 9000,1,Dial(PJSIP/9000@load)\n",
+		"pjsip.conf":      s.pjsip(address),
+	}
+}
+
+func (s setting) pjsip(address string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "[udp]\ntype=transport\nprotocol=udp\nbind=%s\n", address)
+	if s.callee != "" {
+		fmt.Fprintf(&b, "[load]\ntype=aor\ncontact=sip:%s\n", s.callee)
+		b.WriteString("[load]\ntype=endpoint\naors=load\ncontext=load\ndisallow=all\nallow=ulaw\ndirect_media=no\n")
+		b.WriteString("[load]\ntype=identify\nendpoint=load\nmatch=127.0.0.1\n")
+	}
+	for _, number := range s.extensions {
+		fmt.Fprintf(&b, "[%[1]s]\ntype=auth\nusername=%[1]s\npassword=%[2]s\n", number, secret)
+		fmt.Fprintf(&b, "[%[1]s]\ntype=aor\nmax_contacts=1\n", number)
+		fmt.Fprintf(&b, "[%[1]s]\ntype=endpoint\nauth=%[1]s\naors=%[1]s\ncontext=load\ndisallow=all\nallow=ulaw\n", number)
+	}
+	return b.String()
+}
