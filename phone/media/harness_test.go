@@ -3,7 +3,9 @@ package media
 import (
 	"encoding/binary"
 	"net/netip"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tincan/phone/codec"
@@ -95,7 +97,7 @@ type phone struct {
 	next int16 // the sample it says next: it counts
 
 	digits  []Digit
-	dead    int
+	dead    atomic.Int32
 	latched []netip.AddrPort
 }
 
@@ -108,7 +110,7 @@ func newPhone(t *testing.T, e *Engine, host string, formats ...codec.Format) *ph
 	var err error
 	p.flow, err = e.Open(Audio, netip.IPv4Unspecified(), 0, Events{
 		Digit:   func(d Digit) { p.digits = append(p.digits, d) },
-		Dead:    func() { p.dead++ },
+		Dead:    func() { p.dead.Add(1) },
 		Latched: func(a netip.AddrPort) { p.latched = append(p.latched, a) },
 	})
 	if err != nil {
@@ -174,6 +176,7 @@ func (p *phone) press(f codec.Format, e rtp.Event, first bool) {
 // heard takes the RTP packets that were sent to the phone since the last time.
 func (p *phone) heard() (packets []heardPacket) {
 	p.t.Helper()
+	synctest.Wait()
 	p.flow.mu.Lock()
 	defer p.flow.mu.Unlock()
 	var rest []sent
@@ -194,6 +197,7 @@ func (p *phone) heard() (packets []heardPacket) {
 
 // control takes the RTCP datagrams likewise.
 func (p *phone) control() (datagrams []sent) {
+	synctest.Wait()
 	p.flow.mu.Lock()
 	defer p.flow.mu.Unlock()
 	datagrams, p.socket.out = p.socket.out, nil

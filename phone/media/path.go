@@ -64,6 +64,7 @@ func (p *path) Deliver(pkt *Packet) {
 		t.worker.Deliver(pkt)
 	case t.format == nil:
 		if p.relayed && p.skip != nil {
+			pkt.Source = p.source.Load()
 			p.skip.skip(pkt)
 		}
 	default:
