@@ -70,10 +70,10 @@ func (l *link) ready(ctx context.Context) error {
 
 // inside is transact between a good connection and the judgement of errors.
 func (l *link) inside(ctx context.Context, jobs []Job) error {
-	if _, err := l.conn.ExecContext(ctx, l.base.begin()); err != nil {
+	tx := &Tx{ctx: ctx, conn: l.conn, base: l.base, stmts: l.stmts}
+	if _, err := tx.Exec(l.base.begin()); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	tx := &Tx{ctx: ctx, conn: l.conn, base: l.base, stmts: l.stmts}
 	for _, job := range jobs {
 		if err := tx.do(job); err != nil {
 			if tx.err != nil && !errors.Is(err, tx.err) {
@@ -82,7 +82,7 @@ func (l *link) inside(ctx context.Context, jobs []Job) error {
 			return err
 		}
 	}
-	if _, err := l.conn.ExecContext(ctx, "COMMIT"); err != nil {
+	if _, err := tx.Exec("COMMIT"); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
