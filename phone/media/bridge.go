@@ -67,7 +67,8 @@ func (b *Bridge) Err() error {
 }
 
 // Mixer gives the mixer that carries the bridge in WayMix, where a recorder or
-// a prompt may be added; nil in other ways.
+// a prompt may be added; nil in other ways. Need and a Reconfigured with new
+// terms may end it: ask again after them.
 func (b *Bridge) Mixer() *Mixer {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -218,12 +219,14 @@ func (b *Bridge) take(paths [2]*path, mixer *Mixer) {
 			b.flows[i].Route(nil)
 			continue
 		}
-		b.silence(i)
+		paths[i].leave(b.flows[i])
+		paths[i].muted.Store(b.muted[i])
 		b.flows[i].Route(paths[i])
 	}
 }
 
-// silence applies a side's mute to its path.
+// silence applies a side's mute to its path. What is heard after it is a
+// splice.
 func (b *Bridge) silence(side int) {
 	if p := b.paths[side]; p != nil {
 		p.cut()

@@ -443,3 +443,96 @@ func TestMixerGivesAllButOnesOwn(t *testing.T) {
 		}
 	})
 }
+
+// Early media is joined, and joined again at the answer: the same two.
+func TestJoinedAgainStaysTransparent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newTestEngine(t, Config{})
+		a, b := newPhone(t, e, "1.1.1.1", linear), newPhone(t, e, "2.2.2.2", linear)
+		bridge := Join(a.flow, b.flow)
+		talk(2, a)
+		bridge.Close()
+		bridge = Join(a.flow, b.flow)
+		talk(2, a)
+		if b.flow.line.rewriting || len(b.heard()) != 4 {
+			t.Error("joining again the same two began rewriting")
+		}
+		bridge.Mute(0, true)
+		bridge.Close()
+		Join(a.flow, b.flow)
+		talk(2, a)
+		if !b.flow.line.rewriting {
+			t.Error("a hold is a splice")
+		}
+	})
+}
+
+// We offered more than the party took: what it took is what it sends.
+func TestOfferedMoreThanTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newTestEngine(t, Config{})
+		a, b := newPhone(t, e, "1.1.1.1", pcmu), newPhone(t, e, "2.2.2.2", pcmu)
+		r := b.remote(pcmu)
+		r.Local = []codec.Format{opus, pcmu}
+		b.flow.Configure(r)
+		bridge := Join(a.flow, b.flow)
+		talk(1, b)
+		if bridge.Way() != WayRelay || len(a.heard()) != 1 {
+			t.Errorf("way %v, %v", bridge.Way(), bridge.Err())
+		}
+	})
+}
+
+// A recorder joins a bridge that must then mix; a prompt ends by itself.
+func TestRecorderHearsBoth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newTestEngine(t, Config{})
+		a, b := newPhone(t, e, "1.1.1.1", linear), newPhone(t, e, "2.2.2.2", linear)
+		bridge := Join(a.flow, b.flow)
+		bridge.Need(WayMix)
+		var recorded []int16
+		left, done := 3, 0
+		app := NewPCM(e, PCMConfig{
+			Sink: func(pcm []int16) { recorded = append(recorded, pcm...) },
+			Source: func(pcm []int16) bool {
+				for i := range pcm {
+					pcm[i] = 1000
+				}
+				left--
+				return left >= 0
+			},
+			Done: func() { done++ },
+		})
+		if err := bridge.Mixer().Add(app); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+		for range 10 {
+			for i, p := range []*phone{a, b} {
+				pcm := make([]int16, 160)
+				for j := range pcm {
+					pcm[j] = int16(1 + i)
+				}
+				p.say(pcm)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		heard := a.heard()
+		if n := len(recorded); n < 9*160 || recorded[n-1] != 3 {
+			t.Errorf("%d samples recorded, the last %d; want both parties", n, recorded[max(n-1, 0)])
+		}
+		prompts := 0
+		for _, p := range heard {
+			if p.pcm(linear)[0] >= 1000 {
+				prompts++
+			}
+		}
+		if prompts != 3 || done != 1 {
+			t.Errorf("%d packets of the prompt, told %d times of its end", prompts, done)
+		}
+		bridge.Close()
+		if len(e.pacer.current()) != 0 {
+			t.Error("the ticks go on after the bridge")
+		}
+	})
+}

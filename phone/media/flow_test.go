@@ -469,7 +469,7 @@ func TestRestore(t *testing.T) {
 				flow.Configure(p.remote(linear))
 				p.flow, p.socket = flow, flow.sock.(*fakeSocket)
 			}
-			bridge = Join(a.flow, b.flow)
+			Join(a.flow, b.flow)
 			talk(3, a)
 			l.hear(t, b.heard())
 			if len(l.gaps) != 0 {

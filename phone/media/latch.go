@@ -39,6 +39,7 @@ type latch struct {
 // in the manner of RFC 2543) changes nothing.
 func (l *latch) signal(addr netip.AddrPort, trusted bool, now time.Duration) {
 	l.trusted = trusted
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()) // as sockets tell sources
 	if !sendable(addr) || addr == l.signalled {
 		return
 	}

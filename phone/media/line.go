@@ -164,9 +164,6 @@ func (l *line) insert() uint16 {
 	return l.seq + 1
 }
 
-// cut makes the next packet a splice.
-func (l *line) cut() { l.source, l.adopted = nil, false }
-
 // placeEvent gives the header for a telephone event of p's sender. An event of
 // a relayed stream has its place there; one beside sound that is made here, or
 // of another clock, is put in where the line has come to.

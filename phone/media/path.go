@@ -8,7 +8,7 @@ import (
 )
 
 // path carries what one flow sends to another. It is built once and then only
-// read, but for the two atomics; its packets come one at a time.
+// read, but for the atomics; its packets come one at a time.
 type path struct {
 	to      Flow       // nil: sound ends at a mixer and nothing else is carried
 	skip    skipper    // to, when it has a sequence that leaves no holes
@@ -18,7 +18,7 @@ type path struct {
 	bare    bool       // without RTCP and ZRTP
 
 	muted  atomic.Bool
-	source atomic.Pointer[Source]
+	source *atomic.Pointer[Source] // of the run of packets that are handed on
 }
 
 // turn is what is done with one format.
@@ -38,10 +38,25 @@ func (r *RTP) skip(p *Packet) {
 }
 
 func newPath(to Flow) *path {
-	p := &path{to: to, turns: make([]turn, 1)}
+	p := &path{to: to, turns: make([]turn, 1), source: new(atomic.Pointer[Source])}
 	p.skip, _ = to.(skipper)
 	p.cut()
 	return p
+}
+
+// lasting is a flow whose packets are one run whatever path they take: two
+// that are joined again hear no splice.
+type lasting interface {
+	run() *atomic.Pointer[Source]
+}
+
+func (r *RTP) run() *atomic.Pointer[Source] { return &r.source }
+
+// leave makes the path one of a flow.
+func (p *path) leave(from Flow) {
+	if l, ok := from.(lasting); ok {
+		p.source = l.run()
+	}
 }
 
 // cut makes the next packet a splice.

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tincan/phone/codec"
@@ -43,7 +45,8 @@ type RTP struct {
 	kind   Kind
 	events Events
 
-	in Packet // the reader's
+	in     Packet                 // the reader's
+	source atomic.Pointer[Source] // of what the party sends
 
 	mu sync.Mutex // guards the rest; held for one system call at most
 
@@ -81,6 +84,7 @@ type RTP struct {
 func newRTP(e *Engine, kind Kind, ev Events) *RTP {
 	now := e.Now()
 	r := &RTP{engine: e, kind: kind, events: ev, closed: true, expected: now}
+	r.source.Store(new(Source))
 	r.reports = reports{own: true, cname: fmt.Sprintf("%016x", rand.Uint64()), last: now}
 	return r
 }
@@ -97,11 +101,7 @@ func (r *RTP) Configure(remote Remote) {
 	now := r.engine.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	local := remote.Local
-	if local == nil {
-		local = remote.Formats
-	}
-	r.setLocal(local)
+	r.setLocal(remote)
 	if r.remote.Direction&SendOnly == 0 && remote.Direction&SendOnly != 0 {
 		r.expected = now
 	}
@@ -120,14 +120,29 @@ func controlAddr(remote Remote) netip.AddrPort {
 	return netip.AddrPortFrom(remote.RTP.Addr(), remote.RTP.Port()+1)
 }
 
-func (r *RTP) setLocal(formats []codec.Format) {
+// setLocal makes the table of what the party may send: the likeliest, which
+// the party named as well, first. Packets under way point to the old one.
+func (r *RTP) setLocal(remote Remote) {
+	r.local = slices.Clone(remote.Local)
+	if r.local == nil {
+		r.local = slices.Clone(remote.Formats)
+	}
+	slices.SortStableFunc(r.local, func(a, b codec.Format) int {
+		return rank(remote.Formats, a) - rank(remote.Formats, b)
+	})
 	r.byPT = [128]uint8{}
-	r.local = append([]codec.Format(nil), formats...) // packets under way point to the old
 	for i, f := range r.local {
 		if f.PT < 128 && r.byPT[f.PT] == 0 && i < 127 {
 			r.byPT[f.PT] = uint8(i + 1)
 		}
 	}
+}
+
+func rank(formats []codec.Format, f codec.Format) int {
+	if i := slices.IndexFunc(formats, f.Same); i >= 0 {
+		return i
+	}
+	return len(formats)
 }
 
 // Terms says what was agreed.
