@@ -1,0 +1,20 @@
+package app
+
+import "tincan/phone/media"
+
+// echo sends everything back as it came, whatever the codec.
+var echo = kind{
+	flow: func(*media.Engine, *media.Stream) (media.Flow, func()) {
+		e := media.NewEcho()
+		return e, func() { e.Route(nil) }
+	},
+}
+
+// tone is 440 Hz at -15 dB, in the codecs that this server can encode.
+var tone = kind{
+	codecs: []string{"pcmu", "pcma"},
+	flow: func(e *media.Engine, _ *media.Stream) (media.Flow, func()) {
+		t := media.NewTone(e, media.Tone{})
+		return t, func() { t.Route(nil) }
+	},
+}

@@ -1,0 +1,410 @@
+package call
+
+import (
+	"cmp"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"tincan/phone/call/record"
+	"tincan/phone/media"
+)
+
+// phase is how far a call is. It only grows.
+type phase uint8
+
+const (
+	dialling phase = iota
+	ringing
+	answering // a party answered; the standing call is being written
+	standing
+	over
+)
+
+func (p phase) String() string {
+	return [...]string{"dialling", "ringing", "answering", "answered", "ended"}[p]
+}
+
+// side is one of the two ends of a bridge.
+type side struct {
+	leg    Leg
+	local  media.Description // what we answered or offered to it
+	inUse  media.Description // what it takes part with: its own lines, reduced to the agreed
+	held   bool              // it asked to hear nothing
+	codec  string
+	codecB string // who decided the codec
+}
+
+// fork is a party being called.
+type fork struct {
+	leg   Leg
+	start time.Time
+	ended bool
+	cause Cause
+}
+
+// Call joins a caller's leg and the leg that answered. All fields below actor
+// belong to the handler of messages.
+type Call struct {
+	x     *Exchange
+	id    string
+	setup Setup
+	actor actor
+	snap  atomic.Pointer[Snapshot]
+
+	phase       phase
+	start       time.Time
+	answered    time.Time
+	destination string
+	a           Leg
+	b           Leg // the winner, or who gives early media
+	sides       [2]side
+	forks       []*fork
+	earlyFrom   Leg
+	early       media.Description // the answer that the caller was given early
+	pending     *media.Description
+	bridges     []*media.Bridge
+	ring        *time.Timer
+	moving      *move
+	endedBy     string
+	reserved    *moveOffer
+	forward     *move
+	written     []func()
+	gone        []record.Leg // legs that left before the end
+}
+
+// Messages of the mailbox beside Events.
+type (
+	begin    struct{}
+	end      struct{ cause Cause }
+	ringOver struct{}
+	stood    struct{ err error }
+)
+
+func newCall(x *Exchange, s Setup) *Call {
+	c := &Call{x: x, id: x.cfg.NewID(), setup: s, start: time.Now()}
+	c.setup.CallID = c.id
+	c.actor.handle = c.handle
+	c.publishSnapshot()
+	return c
+}
+
+// ID names the call in logs, records and events.
+func (c *Call) ID() string { return c.id }
+
+// Post takes an event of a leg.
+func (c *Call) Post(e Event) {
+	if c.actor.post(e) {
+		return
+	}
+	c.x.cfg.Logger.Warn("call's mailbox is full; a party floods it, so it ends", "call", c.id)
+	if l := e.from(); l != nil {
+		l.Own(nil)
+		go c.actor.handleFull(end{Failed.Why("flooded")})
+	}
+}
+
+// handleFull gets a last message into a full mailbox once it has room.
+func (a *actor) handleFull(m any) {
+	for !a.post(m) {
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func (c *Call) handle(m any) {
+	if c.phase == over {
+		c.late(m)
+		return
+	}
+	switch m := m.(type) {
+	case begin:
+		c.begin()
+	case adopted:
+		c.adopted()
+	case Ringing:
+		c.ringing(m)
+	case Answered:
+		c.answer(m)
+	case stood:
+		c.stood()
+	case Offered:
+		c.offered(m)
+	case Reanswered:
+		c.reanswered(m)
+	case OfferRefused:
+		c.offerRefused(m)
+	case Pressed:
+		c.pressed(m)
+	case Silent:
+		c.silent(m)
+	case Changed:
+		c.save(nil)
+	case Ended:
+		c.legEnded(m)
+	case ringOver:
+		if c.phase < answering {
+			c.finish(NoAnswer, "server")
+		}
+	case end:
+		c.finish(m.cause, "server")
+	default:
+		c.handleMove(m)
+	}
+	c.publishSnapshot()
+}
+
+// late sees to what arrives when the call is over: everything that a leg still
+// brings must find its end.
+func (c *Call) late(m any) {
+	if e, ok := m.(Event); ok && c.forward != nil && e.from() == c.forward.leg {
+		c.forward.to.Post(e)
+		return
+	}
+	switch m := m.(type) {
+	case Answered:
+		m.Leg.Hangup(Elsewhere)
+	case Offered:
+		m.Leg.Reply(media.Description{}, Normal)
+	case Ended:
+		if m.Written != nil {
+			c.afterWritten(m.Written)
+		}
+	case stood, ringOver, end:
+	case recordWritten:
+		c.recordWritten()
+	default:
+		c.lateMove(m)
+	}
+}
+
+func (c *Call) begin() {
+	c.x.publish(c, "incoming", c.setup.Dialled)
+	c.x.cfg.Logger.Info("call", "call", c.id, "from", c.setup.From.Ref, "dialled", c.setup.Dialled, "sip_call_id", c.a.Info().CallID)
+	dest, ok := c.x.cfg.Router.Route(c.setup.From, c.setup.Dialled)
+	if !ok {
+		c.finish(NotFound.Why("no route for this number"), "server")
+		return
+	}
+	c.destination = dest
+	c.dial(dest)
+}
+
+func (c *Call) dial(dest string) {
+	attempt, err := c.x.cfg.Router.Dial(dest, c.setup, c)
+	for _, l := range attempt.Legs {
+		c.forks = append(c.forks, &fork{leg: l, start: time.Now()})
+	}
+	if len(attempt.Legs) == 0 {
+		c.finish(causeOf(err), "server")
+		return
+	}
+	c.ring = time.AfterFunc(cmp.Or(attempt.Ring, c.x.ringTime()), func() { c.actor.post(ringOver{}) })
+}
+
+func causeOf(err error) Cause {
+	var cause Cause
+	var codecs *media.NoCommonCodec
+	var secure *media.Unsecured
+	switch {
+	case err == nil:
+		return Failed
+	case errors.As(err, &cause):
+		return cause
+	case errors.As(err, &codecs), errors.As(err, &secure):
+		return NotAcceptable.Why(err.Error())
+	case errors.Is(err, media.ErrNoPorts):
+		return NoPorts
+	}
+	return Failed.Why(err.Error())
+}
+
+func (c *Call) fork(l Leg) *fork {
+	for _, f := range c.forks {
+		if f.leg == l {
+			return f
+		}
+	}
+	return nil
+}
+
+// ringing passes progress on: the first early media wins, later ones ring only.
+func (c *Call) ringing(m Ringing) {
+	if f := c.fork(m.Leg); f == nil || f.ended || c.phase >= answering {
+		return
+	}
+	first := c.phase == dialling
+	c.phase = ringing
+	if m.Early != nil && c.earlyFrom == nil {
+		if answer, err := media.AnswerFrom(c.setup.Offer, *m.Early); err == nil {
+			c.earlyFrom, c.early = m.Leg, answer
+			c.a.Alert(183, &answer)
+			c.agree(m.Leg, *m.Early, answer)
+			c.join()
+			c.x.publish(c, "early", "")
+			return
+		}
+	}
+	if first && c.earlyFrom == nil || m.Code == 180 && m.Leg == c.earlyFrom {
+		var early *media.Description
+		if c.earlyFrom != nil {
+			early = &c.early
+		}
+		c.a.Alert(m.Code, early)
+		c.x.publish(c, "ringing", "")
+	}
+}
+
+// agree notes what both sides take part with.
+func (c *Call) agree(b Leg, calleeAnswer, callerAnswer media.Description) {
+	c.b = b
+	c.sides[0] = side{leg: c.a, local: callerAnswer, inUse: callerAnswer, codec: callerAnswer.Codec()}
+	c.sides[1] = side{leg: b, local: calleeAnswer, inUse: calleeAnswer, codec: calleeAnswer.Codec()}
+	by := b.Info().Party + " chose among the caller's codecs that both sides allow"
+	c.sides[0].codecB, c.sides[1].codecB = by, by
+}
+
+// answer takes the first answer and lets the others go.
+func (c *Call) answer(m Answered) {
+	f := c.fork(m.Leg)
+	if f == nil || f.ended || c.phase >= answering {
+		m.Leg.Hangup(Elsewhere)
+		return
+	}
+	answer, err := media.AnswerFrom(c.setup.Offer, m.Answer)
+	if err != nil {
+		m.Leg.Hangup(NotAcceptable.Why(err.Error()))
+		c.forkEnded(f, causeOf(err))
+		return
+	}
+	c.phase, c.answered = answering, time.Now()
+	c.ring.Stop()
+	c.dropOthers(m.Leg)
+	c.settle(m.Leg, m.Answer, answer)
+	c.save(func(err error) { c.actor.post(stood{err}) })
+}
+
+// settle prepares the caller's answer. A caller who was given another party's
+// early answer keeps it in the 200 (RFC 3261 13.2.1: they must be the same) and
+// is re-offered the winner's codec afterwards.
+func (c *Call) settle(b Leg, calleeAnswer, answer media.Description) {
+	if c.earlyFrom == nil || c.earlyFrom == b {
+		c.agree(b, calleeAnswer, answer)
+		return
+	}
+	c.agree(b, calleeAnswer, c.early)
+	if c.early.Codec() != answer.Codec() {
+		c.pending = &answer
+	}
+}
+
+func (c *Call) dropOthers(winner Leg) {
+	for _, f := range c.forks {
+		if f.leg != winner && !f.ended {
+			f.ended, f.cause = true, Elsewhere
+			f.leg.Own(nil)
+			f.leg.Hangup(Elsewhere)
+			c.leave(f.leg, f.start, time.Time{}, Elsewhere, side{})
+		}
+	}
+}
+
+func (c *Call) stood() {
+	if c.phase != answering {
+		return
+	}
+	c.phase = standing
+	c.a.Answer(c.sides[0].local)
+	c.join()
+	c.x.publish(c, "answered", c.sides[0].codec)
+	c.x.cfg.Logger.Info("call answered", "call", c.id, "from", c.setup.From.Ref, "to", c.to(), "codec", c.sides[0].codec, "callee_codec", c.sides[1].codec)
+	if c.pending != nil {
+		c.a.Offer(*c.pending)
+	}
+}
+
+func (c *Call) to() string {
+	if c.b != nil {
+		return c.b.Info().Party
+	}
+	return c.destination
+}
+
+func (c *Call) peer(l Leg) (other Leg, mine, theirs *side) {
+	switch l {
+	case c.a:
+		return c.b, &c.sides[0], &c.sides[1]
+	case c.b:
+		return c.a, &c.sides[1], &c.sides[0]
+	}
+	return nil, nil, nil
+}
+
+func (c *Call) pressed(m Pressed) {
+	if other, _, _ := c.peer(m.Leg); other != nil {
+		other.Digit(m.Digit)
+	}
+}
+
+func (c *Call) silent(m Silent) {
+	_, mine, theirs := c.peer(m.Leg)
+	if c.phase != standing || mine == nil || mine.held || theirs.held {
+		return
+	}
+	c.x.cfg.Logger.Warn("no media for too long; the call ends", "call", c.id, "party", m.Leg.Info().Party)
+	c.finish(MediaTimeout.Why("no media from "+m.Leg.Info().Party), "server")
+}
+
+// legEnded is a party leaving.
+func (c *Call) legEnded(m Ended) {
+	if m.Written != nil {
+		c.afterWritten(m.Written)
+	}
+	switch {
+	case m.Leg == c.a:
+		c.finish(m.Cause, "caller")
+	case m.Leg == c.b && c.phase >= answering:
+		c.finish(m.Cause, "callee")
+	default:
+		if f := c.fork(m.Leg); f != nil && !f.ended {
+			c.forkEnded(f, m.Cause)
+		}
+	}
+}
+
+// forkEnded gives up when no party is left, with the best of their reasons
+// (RFC 3261 16.7 point 6).
+func (c *Call) forkEnded(f *fork, cause Cause) {
+	f.ended, f.cause = true, cause
+	if f.leg == c.earlyFrom {
+		c.unjoin()
+	}
+	f.leg.Own(nil)
+	c.leave(f.leg, f.start, time.Time{}, cause, side{})
+	best := cause
+	for _, o := range c.forks {
+		if !o.ended {
+			return
+		}
+		if rank(o.cause) < rank(best) {
+			best = o.cause
+		}
+	}
+	c.finish(best, "callee")
+}
+
+// rank orders reasons: what a person decided before what a network did.
+func rank(c Cause) int {
+	switch {
+	case c.Code >= 600:
+		return 0
+	case c.Code == 486:
+		return 1
+	case c.Code == 488 || c.Code == 415 || c.Code == 404:
+		return 2
+	case c.Code == 480:
+		return 3
+	case c.Code < 500 && c.Code != 408:
+		return 4
+	}
+	return 5
+}

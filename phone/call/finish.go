@@ -1,0 +1,121 @@
+package call
+
+import (
+	"time"
+
+	"tincan/phone/call/record"
+)
+
+type recordWritten struct{}
+
+// finish ends the call: the other parties are told at once; who waits for the
+// end to be acknowledged (an unanswered caller, who sent BYE) is told when the
+// record is written, so that a crash loses no call that ended.
+func (c *Call) finish(cause Cause, by string) {
+	unanswered := c.phase < standing
+	phase := c.phase
+	c.phase, c.endedBy = over, by
+	if c.ring != nil {
+		c.ring.Stop()
+	}
+	rec := c.record(cause)
+	c.unjoin()
+	c.endMoves(cause)
+	for _, f := range c.forks {
+		if !f.ended && f.leg != c.b || f.leg == c.b && phase < answering && !f.ended {
+			f.leg.Own(nil)
+			f.leg.Hangup(toForks(cause))
+			f.leg.Release()
+		}
+	}
+	if c.b != nil && phase >= answering {
+		c.b.Own(nil)
+		if by != "callee" {
+			c.b.Hangup(cause)
+		}
+		c.b.Release()
+	}
+	a := c.a
+	switch {
+	case by == "caller":
+	case unanswered:
+		c.afterWritten(func() { a.Hangup(cause) })
+	default:
+		a.Hangup(cause)
+	}
+	c.afterWritten(func() { a.Own(nil); a.Release() })
+	c.x.cfg.Logger.Info("call ended", "call", c.id, "cause", cause.Kind, "detail", cause.Text, "by", by, "seconds", int(rec.End.Sub(rec.Start).Seconds()))
+	c.x.cfg.Ledger.End(rec, func(error) { c.actor.post(recordWritten{}) })
+	c.x.publish(c, "ended", cause.Kind)
+	c.publishSnapshot()
+}
+
+// toForks tells parties that were still ringing why it stops.
+func toForks(cause Cause) Cause {
+	if cause.Kind == Cancelled.Kind || cause.Kind == NoAnswer.Kind {
+		return cause
+	}
+	return Cancelled
+}
+
+// afterWritten runs f when the record is kept: later, or now.
+func (c *Call) afterWritten(f func()) {
+	if c.written == nil && c.phase == over && c.a == nil {
+		f()
+		return
+	}
+	c.written = append(c.written, f)
+}
+
+func (c *Call) recordWritten() {
+	c.x.remove(c)
+	for _, f := range c.written {
+		f()
+	}
+	c.written, c.a, c.b, c.forks = nil, nil, nil, nil
+}
+
+// leave takes a leg out of the call before the call's end: its part of the
+// record is kept, its media given back.
+func (c *Call) leave(l Leg, start, answered time.Time, cause Cause, s side) {
+	c.gone = append(c.gone, legRecord(l, start, answered, cause, s))
+	l.Release()
+}
+
+func (c *Call) record(cause Cause) record.Record {
+	now := time.Now()
+	rec := record.Record{
+		ID: c.id, Node: c.x.cfg.Node, Start: c.start, Answer: c.answered, End: now,
+		From: c.setup.From.Ref, FromName: c.setup.From.Name, To: c.to(), Dialled: c.setup.Dialled,
+		Cause: cause.Kind, SIPCode: cause.Code, EndedBy: c.endedBy,
+	}
+	if c.phase == over && c.answered.IsZero() && cause.Kind == Normal.Kind {
+		rec.Cause = Failed.Kind
+	}
+	rec.Legs = append(rec.Legs, legRecord(c.a, c.start, c.answered, cause, c.sides[0]))
+	rec.Legs = append(rec.Legs, c.gone...)
+	seen := false
+	for _, f := range c.forks {
+		switch {
+		case f.leg == c.b && !c.answered.IsZero():
+			rec.Legs = append(rec.Legs, legRecord(f.leg, f.start, c.answered, cause, c.sides[1]))
+			seen = true
+		case !f.ended:
+			rec.Legs = append(rec.Legs, legRecord(f.leg, f.start, time.Time{}, cause, side{}))
+		}
+	}
+	if c.b != nil && !seen && !c.answered.IsZero() {
+		rec.Legs = append(rec.Legs, legRecord(c.b, c.answered, c.answered, cause, c.sides[1]))
+	}
+	return rec
+}
+
+func legRecord(l Leg, start, answered time.Time, cause Cause, s side) record.Leg {
+	i := l.Info()
+	return record.Leg{
+		ID: l.ID(), Kind: i.Kind, Party: i.Party, Device: i.Device, CallID: i.CallID, Remote: i.Remote,
+		Start: start, Answer: answered, End: time.Now(), Cause: cause.Kind, Code: cause.Code,
+		Codec: s.codec, CodecBy: s.codecB,
+		PacketsIn: i.Stats.In.Packets, PacketsOut: i.Stats.Out.Packets, Lost: uint64(max(i.Stats.Lost, 0)), JitterMS: i.Stats.Jitter,
+	}
+}

@@ -1,0 +1,159 @@
+package call
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"tincan/phone/media"
+)
+
+// Leg is one party's side of a call: a SIP dialog, an IAX2 call, or an
+// application inside the server. Its methods never block and may be called
+// from any goroutine; what comes of them is told to the Owner as events.
+//
+// A leg that calls in is given to Exchange.Incoming, then alerted and answered
+// or hung up. A leg that is called is made by Router.Dial and reports Ringing,
+// then Answered or Ended.
+type Leg interface {
+	ID() string
+	// Own sets who is told of events from now on; nil: nobody.
+	Own(Owner)
+	// Alert tells a caller of progress: 180, or 183 with the early answer.
+	Alert(code int, early *media.Description)
+	// Answer accepts a caller's offer. It is sent once.
+	Answer(media.Description)
+	// Hangup ends the leg however far it is: refuses, cancels or says goodbye.
+	// An Ended event need not follow.
+	Hangup(Cause)
+	// Offer asks an answered party to change its media: Reanswered or
+	// OfferRefused follows.
+	Offer(media.Description)
+	// Reply answers an Offered event; err refuses the change.
+	Reply(answer media.Description, err error)
+	// Digit plays a digit to the party in the way that it understands.
+	Digit(media.Digit)
+	// Flows gives the media by line of the description, nil where a line is
+	// refused. They exist from the first description on, until Release.
+	Flows() []media.Flow
+	// Release gives the media back. The call does it once, at the end.
+	Release()
+	// Info is what records and people want to know.
+	Info() Info
+	// State is what Router.Revive needs to go on with an answered leg after a
+	// restart.
+	State() json.RawMessage
+}
+
+// Info describes a leg.
+type Info struct {
+	Kind   string // "sip", "app"
+	Party  string // destination form: extension:101, trunk:load, app:echo
+	Device string // which of the party's devices
+	CallID string // the leg's own id on the wire: SIP's Call-ID
+	Remote string // address and transport
+	Stats  media.Stats
+}
+
+// Owner is told what happens to a leg. Post never blocks.
+type Owner interface{ Post(Event) }
+
+// Event is what a leg tells its owner.
+type Event interface{ from() Leg }
+
+// The events.
+type (
+	// Ringing is a provisional answer of a called party, with early media or not.
+	Ringing struct {
+		Leg   Leg
+		Code  int
+		Early *media.Description
+	}
+	// Answered is a called party's answer.
+	Answered struct {
+		Leg    Leg
+		Answer media.Description
+	}
+	// Offered is a party's wish to change its media; Reply answers it.
+	Offered struct {
+		Leg   Leg
+		Offer media.Description
+	}
+	// Reanswered is a party's answer to Leg.Offer.
+	Reanswered struct {
+		Leg    Leg
+		Answer media.Description
+	}
+	// OfferRefused is a party's refusal of Leg.Offer; the media stay as they were.
+	OfferRefused struct {
+		Leg Leg
+		Err error
+	}
+	// Pressed is a digit that the media could not carry to the other side.
+	Pressed struct {
+		Leg   Leg
+		Digit media.Digit
+	}
+	// Silent means that nothing has come from the party for too long.
+	Silent struct{ Leg Leg }
+	// Changed means that what State gives is worth writing again.
+	Changed struct{ Leg Leg }
+	// Ended is the end of the leg, by the party or by failure. Written, if not
+	// nil, is called once the call's record is kept.
+	Ended struct {
+		Leg     Leg
+		Cause   Cause
+		Written func()
+	}
+)
+
+func (e Ringing) from() Leg      { return e.Leg }
+func (e Answered) from() Leg     { return e.Leg }
+func (e Offered) from() Leg      { return e.Leg }
+func (e Reanswered) from() Leg   { return e.Leg }
+func (e OfferRefused) from() Leg { return e.Leg }
+func (e Pressed) from() Leg      { return e.Leg }
+func (e Silent) from() Leg       { return e.Leg }
+func (e Changed) from() Leg      { return e.Leg }
+func (e Ended) from() Leg        { return e.Leg }
+
+// Cause says why a leg or a call ended. It is an error, so that whatever
+// refuses a call can say how.
+type Cause struct {
+	Kind string // one of the kinds below, as records have it
+	Code int    // SIP status that says the same
+	Text string // for people; may be empty
+}
+
+func (c Cause) Error() string {
+	if c.Text == "" {
+		return c.Kind
+	}
+	return fmt.Sprintf("%s: %s", c.Kind, c.Text)
+}
+
+// Why gives the cause with another text.
+func (c Cause) Why(text string) Cause {
+	c.Text = text
+	return c
+}
+
+// The causes.
+var (
+	Normal        = Cause{Kind: "normal", Code: 200}
+	Busy          = Cause{Kind: "busy", Code: 486}
+	NoAnswer      = Cause{Kind: "no-answer", Code: 480}
+	Cancelled     = Cause{Kind: "cancelled", Code: 487}
+	Elsewhere     = Cause{Kind: "answered-elsewhere", Code: 200}
+	Rejected      = Cause{Kind: "rejected", Code: 603}
+	NotFound      = Cause{Kind: "not-found", Code: 404}
+	Unregistered  = Cause{Kind: "unreachable", Code: 480, Text: "no device is registered"}
+	NotAcceptable = Cause{Kind: "no-common-codec", Code: 488}
+	Loop          = Cause{Kind: "loop", Code: 482}
+	TooManyHops   = Cause{Kind: "loop", Code: 483}
+	NoPorts       = Cause{Kind: "no-ports", Code: 503, Text: "no free RTP port"}
+	Shutdown      = Cause{Kind: "shutdown", Code: 503, Text: "the server is stopping"}
+	MediaTimeout  = Cause{Kind: "media-timeout", Code: 480}
+	Interrupted   = Cause{Kind: "interrupted", Code: 500}
+	Failed        = Cause{Kind: "failed", Code: 500}
+	Timeout       = Cause{Kind: "unreachable", Code: 408, Text: "the party does not respond"}
+)

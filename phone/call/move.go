@@ -1,0 +1,239 @@
+package call
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"tincan/phone/media"
+)
+
+// A leg moves between calls by offer and accept:
+//
+//	from: Transfer          to:
+//	  moveOffer  ───────────> reserves the leg to be replaced, or refuses
+//	  gives the leg up <───── moveAccept
+//	  moved      ───────────> joins it, lets the replaced leg go
+//	  moveCancel ───────────> (time-out, or the leg ended meanwhile)
+//
+// Neither waits for the other: each handles what comes, and whatever one has
+// given the other finds its end even if the other is over by then.
+
+// moveTime is how long the other call may take to accept.
+const moveTime = 2 * time.Second
+
+var (
+	errMoveTimeout = errors.New("the other call did not accept in time")
+	errMoveRefused = errors.New("the other call has no such leg to replace, or is busy with another transfer")
+	errMoveBusy    = errors.New("the leg is not in a standing call, or is being moved already")
+	errMoveEnded   = errors.New("the call ended before the leg was moved")
+)
+
+type move struct {
+	leg   Leg
+	to    *Call
+	timer *time.Timer
+	done  func(error)
+}
+
+type (
+	transfer struct {
+		leg      Leg
+		to       *Call
+		replaced Leg
+		done     func(error)
+	}
+	moveOffer struct {
+		from     *Call
+		token    *move
+		replaced Leg
+	}
+	moveAccept  struct{ token *move }
+	moveRefuse  struct{ token *move }
+	moveTimeout struct{ token *move }
+	moveCancel  struct{ token *move }
+	moved       struct {
+		token *move
+		leg   Leg
+		side  side
+		start time.Time
+	}
+)
+
+// Transfer moves one of the call's legs to another call, where it takes the
+// place of a leg that is let go (RFC 3891's Replaces). The rest of this call
+// ends. done is told once.
+func (c *Call) Transfer(leg Leg, to *Call, replaced Leg, done func(error)) {
+	if !c.actor.post(transfer{leg, to, replaced, done}) {
+		done(errMoveBusy)
+	}
+}
+
+func (c *Call) handleMove(m any) {
+	switch m := m.(type) {
+	case transfer:
+		c.startMove(m)
+	case moveOffer:
+		c.reserve(m)
+	case moveAccept:
+		c.give(m.token)
+	case moveRefuse:
+		c.stopMove(m.token, errMoveRefused)
+	case moveTimeout:
+		if c.moving == m.token {
+			m.token.to.actor.post(moveCancel(m))
+			c.stopMove(m.token, errMoveTimeout)
+		}
+	case moveCancel:
+		if c.reserved != nil && c.reserved.token == m.token {
+			c.reserved = nil
+		}
+	case moved:
+		c.take(m)
+	}
+}
+
+func (c *Call) startMove(m transfer) {
+	if _, mine, _ := c.peer(m.leg); c.phase != standing || mine == nil || c.moving != nil || c.reserved != nil || m.to == c {
+		m.done(errMoveBusy)
+		return
+	}
+	token := &move{leg: m.leg, to: m.to, done: m.done}
+	if !m.to.actor.post(moveOffer{c, token, m.replaced}) {
+		m.done(errMoveRefused)
+		return
+	}
+	token.timer = time.AfterFunc(moveTime, func() { c.actor.post(moveTimeout{token}) })
+	c.moving = token
+}
+
+func (c *Call) reserve(m moveOffer) {
+	_, mine, _ := c.peer(m.replaced)
+	if c.phase != standing || mine == nil || c.reserved != nil || c.moving != nil {
+		m.from.actor.post(moveRefuse{m.token})
+		return
+	}
+	c.reserved = &m
+	if !m.from.actor.post(moveAccept{m.token}) {
+		c.reserved = nil
+	}
+}
+
+// give hands the leg over and ends what is left here.
+func (c *Call) give(token *move) {
+	if c.moving != token {
+		token.to.actor.post(moveCancel{token})
+		return
+	}
+	_, mine, _ := c.peer(token.leg)
+	c.unjoin()
+	c.gone = append(c.gone, legRecord(token.leg, c.start, c.answered, Cause{Kind: "moved", Code: 200}, *mine))
+	msg := moved{token, token.leg, *mine, c.answered}
+	if !token.to.actor.post(msg) {
+		c.stopMove(token, errMoveRefused)
+		c.join()
+		return
+	}
+	token.leg.Own(token.to)
+	c.forward = token // what it had told this call before it knew the new owner
+	stand := absent{token.leg.Info(), token.leg.ID()}
+	if token.leg == c.a {
+		c.a = stand
+	} else {
+		c.markFork(c.b)
+		c.b = stand
+	}
+	c.x.publish(c, "moved", token.to.id)
+	c.stopMove(token, nil)
+	c.finish(Normal.Why("moved to call "+token.to.id), "server")
+}
+
+func (c *Call) markFork(l Leg) {
+	if f := c.fork(l); f != nil {
+		f.ended = true
+	}
+}
+
+func (c *Call) stopMove(token *move, err error) {
+	if c.moving != token {
+		return
+	}
+	token.timer.Stop()
+	c.moving = nil
+	token.done(err)
+}
+
+// take puts the moved leg in the place of the one it replaces.
+func (c *Call) take(m moved) {
+	if c.reserved == nil || c.reserved.token != m.token {
+		m.leg.Own(nil)
+		m.leg.Hangup(Normal)
+		m.leg.Release()
+		return
+	}
+	replaced := c.reserved.replaced
+	c.reserved = nil
+	_, mine, _ := c.peer(replaced)
+	c.unjoin()
+	replaced.Own(nil)
+	replaced.Hangup(Normal)
+	c.markFork(replaced)
+	c.leave(replaced, c.start, c.answered, Cause{Kind: "replaced", Code: 200}, *mine)
+	m.leg.Own(c)
+	*mine = m.side
+	if replaced == c.a {
+		c.a = m.leg
+	} else {
+		c.b = m.leg
+	}
+	if !c.join() {
+		c.finish(NotAcceptable.Why("the transferred party has "+mine.codec+", which the other side does not take"), "server")
+		return
+	}
+	c.x.publish(c, "moved", m.leg.Info().Party)
+	c.save(nil)
+}
+
+// endMoves is called when the call ends for another reason.
+func (c *Call) endMoves(Cause) {
+	if m := c.moving; m != nil {
+		m.to.actor.post(moveCancel{m})
+		c.stopMove(m, errMoveEnded)
+	}
+	c.reserved = nil
+}
+
+// lateMove answers what other calls ask of one that is over.
+func (c *Call) lateMove(m any) {
+	switch m := m.(type) {
+	case transfer:
+		m.done(errMoveEnded)
+	case moveOffer:
+		m.from.actor.post(moveRefuse{m.token})
+	case moveAccept:
+		m.token.to.actor.post(moveCancel(m))
+	case moved:
+		m.leg.Own(nil)
+		m.leg.Hangup(Normal)
+		m.leg.Release()
+	}
+}
+
+// absent stands where a leg was that another call has now.
+type absent struct {
+	info Info
+	id   string
+}
+
+func (a absent) ID() string                     { return a.id }
+func (a absent) Own(Owner)                      {}
+func (a absent) Alert(int, *media.Description)  {}
+func (a absent) Answer(media.Description)       {}
+func (a absent) Hangup(Cause)                   {}
+func (a absent) Offer(media.Description)        {}
+func (a absent) Reply(media.Description, error) {}
+func (a absent) Digit(media.Digit)              {}
+func (a absent) Flows() []media.Flow            { return nil }
+func (a absent) Release()                       {}
+func (a absent) Info() Info                     { return a.info }
+func (a absent) State() json.RawMessage         { return nil }

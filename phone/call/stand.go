@@ -1,0 +1,134 @@
+package call
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"tincan/phone/call/record"
+	"tincan/phone/media"
+)
+
+// standingState is what a restart needs to go on with a call.
+type standingState struct {
+	ID          string      `json:"id"`
+	From        Party       `json:"from"`
+	Dialled     string      `json:"dialled"`
+	Destination string      `json:"destination"`
+	Start       time.Time   `json:"start"`
+	Answered    time.Time   `json:"answered"`
+	Legs        [2]legState `json:"legs"`
+}
+
+type legState struct {
+	ID     string            `json:"id"`
+	Kind   string            `json:"kind"`
+	Party  string            `json:"party"`
+	State  json.RawMessage   `json:"state"`
+	Local  media.Description `json:"local"`
+	InUse  media.Description `json:"in_use"`
+	Held   bool              `json:"held,omitempty"`
+	Codec  string            `json:"codec"`
+	CodecB string            `json:"codec_by"`
+}
+
+// save writes the standing call; done is told when it is kept or spooled. A
+// store that is down does not keep a call from being answered.
+func (c *Call) save(done func(error)) {
+	if done == nil {
+		if c.phase != standing {
+			return
+		}
+		done = func(error) {}
+	}
+	s := standingState{
+		ID: c.id, From: c.setup.From, Dialled: c.setup.Dialled, Destination: c.destination,
+		Start: c.start, Answered: c.answered,
+		Legs: [2]legState{stateOf(c.a, c.sides[0]), stateOf(c.b, c.sides[1])},
+	}
+	b, err := json.Marshal(s)
+	if err != nil { // cannot be: plain data
+		c.x.cfg.Logger.Error("standing call cannot be written", "call", c.id, "error", err)
+		done(err)
+		return
+	}
+	c.x.cfg.Ledger.Stand(c.id, b, done)
+}
+
+func stateOf(l Leg, s side) legState {
+	i := l.Info()
+	return legState{
+		ID: l.ID(), Kind: i.Kind, Party: i.Party, State: l.State(), Local: s.local, InUse: s.inUse,
+		Held: s.held, Codec: s.codec, CodecB: s.codecB,
+	}
+}
+
+func (s legState) side(l Leg) side {
+	return side{leg: l, local: s.Local, inUse: s.InUse, held: s.Held, codec: s.Codec, codecB: s.CodecB}
+}
+
+// Adopt goes on with a call that stood when the process ended. What cannot be
+// adopted is hung up and recorded as interrupted.
+func (x *Exchange) Adopt(id string, state []byte) error {
+	var s standingState
+	if err := json.Unmarshal(state, &s); err != nil {
+		return fmt.Errorf("standing call %s: %w", id, err)
+	}
+	c := newCall(x, Setup{From: s.From, Dialled: s.Dialled})
+	c.id, c.setup.CallID = id, id
+	c.start, c.answered, c.destination, c.phase = s.Start, s.Answered, s.Destination, standing
+	if err := x.revive(c, s); err != nil {
+		x.interrupted(c, s)
+		return fmt.Errorf("standing call %s: %w", id, err)
+	}
+	if cause, ok := x.add(c); !ok {
+		return cause
+	}
+	c.actor.post(adopted{})
+	return nil
+}
+
+func (x *Exchange) revive(c *Call, s standingState) error {
+	var legs [2]Leg
+	for i, l := range s.Legs {
+		leg, err := x.cfg.Router.Revive(l.Kind, l.State, c)
+		if err != nil {
+			if legs[0] != nil {
+				legs[0].Own(nil)
+				legs[0].Hangup(Interrupted)
+				legs[0].Release()
+			}
+			return fmt.Errorf("revive %s: %w", l.Party, err)
+		}
+		legs[i], c.sides[i] = leg, l.side(leg)
+	}
+	c.a, c.b = legs[0], legs[1]
+	c.forks = []*fork{{leg: c.b, start: s.Start}}
+	return nil
+}
+
+type adopted struct{}
+
+func (c *Call) adopted() {
+	if !c.join() {
+		c.finish(Interrupted.Why("media could not be joined again"), "server")
+		return
+	}
+	c.x.cfg.Logger.Info("call adopted after a restart", "call", c.id, "from", c.setup.From.Ref, "to", c.to())
+	c.x.publish(c, "adopted", "")
+}
+
+func (x *Exchange) interrupted(c *Call, s standingState) {
+	rec := record.Record{
+		ID: c.id, Node: x.cfg.Node, Start: s.Start, Answer: s.Answered, End: time.Now(),
+		From: s.From.Ref, FromName: s.From.Name, To: s.Destination, Dialled: s.Dialled,
+		Cause: Interrupted.Kind, SIPCode: Interrupted.Code, EndedBy: "server",
+	}
+	for _, l := range s.Legs {
+		rec.Legs = append(rec.Legs, record.Leg{
+			ID: l.ID, Kind: l.Kind, Party: l.Party, Start: s.Start, Answer: s.Answered, End: rec.End,
+			Cause: Interrupted.Kind, Code: Interrupted.Code, Codec: l.Codec, CodecBy: l.CodecB,
+		})
+	}
+	x.cfg.Ledger.End(rec, func(error) {})
+}

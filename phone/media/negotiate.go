@@ -1,0 +1,221 @@
+package media
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"tincan/phone/codec"
+)
+
+// NoCommonCodec says which side offers what, for a 488 with a Warning.
+type NoCommonCodec struct {
+	Offered []string // codecs that the caller offered
+	Allowed []string // codecs that the other side takes
+}
+
+func (e *NoCommonCodec) Error() string {
+	return fmt.Sprintf("no common codec: the caller offers %s, the other side takes %s",
+		listed(e.Offered), listed(e.Allowed))
+}
+
+func listed(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// Unsecured is the answer to an offer of SRTP alone.
+type Unsecured struct{ Protos []string }
+
+func (e *Unsecured) Error() string {
+	return "the caller offers " + listed(e.Protos) + " alone, this server takes RTP/AVP for now"
+}
+
+// OfferFrom makes the offer to a callee from the caller's: the caller's
+// codecs that both sides allow, in the callee's order where it states one,
+// with the caller's payload type numbers, so that nothing is transcoded
+// needlessly. Lines keep their places; what is not relayed has port 0.
+// The addresses are left for the leg to fill in; a Stream that is offered has
+// the port placeholder Pending. It fails with NoCommonCodec or Unsecured.
+func OfferFrom(caller Description, callerAllows, calleeAllows []string) (Description, error) {
+	out := Description{Streams: make([]Stream, len(caller.Streams))}
+	audio, secured := false, []string(nil)
+	for i := range caller.Streams {
+		in := &caller.Streams[i]
+		out.Streams[i] = refusedCopy(in)
+		switch {
+		case in.Refused() || in.Kind == Other:
+		case strings.Contains(in.Proto, "SAVP"):
+			secured = append(secured, in.Proto)
+		case in.Kind == Audio && audio: // one line of sound is relayed
+		default:
+			s := offered(in, callerAllows, calleeAllows)
+			if in.Kind == Audio {
+				if len(s.Voice()) == 0 {
+					return out, &NoCommonCodec{names(allowed(in.Voice(), callerAllows)), calleeAllows}
+				}
+				audio = true
+			}
+			if len(s.Formats) > 0 {
+				out.Streams[i] = s
+			}
+		}
+	}
+	if !audio && len(secured) > 0 {
+		return out, &Unsecured{secured}
+	}
+	if !audio && out.Stream(Video) == nil && out.Stream(Text) == nil {
+		return out, &NoCommonCodec{nil, calleeAllows}
+	}
+	return out, nil
+}
+
+// Pending marks a stream as accepted before the leg knows its port.
+var Pending = netip.AddrPortFrom(netip.IPv4Unspecified(), 9)
+
+func refusedCopy(in *Stream) Stream {
+	return Stream{Kind: in.Kind, Name: in.Name, Proto: in.Proto, Raw: in.Raw, Formats: in.Formats}
+}
+
+func offered(in *Stream, callerAllows, calleeAllows []string) Stream {
+	s := Stream{
+		Kind: in.Kind, Name: in.Name, Proto: in.Proto, RTP: Pending, Direction: SendRecv,
+		Formats: in.Formats, Ptime: in.Ptime, Feedback: in.Feedback, Passed: in.Passed,
+	}
+	if in.Kind != Audio {
+		return s
+	}
+	s.Formats = ordered(allowed(in.Voice(), callerAllows), calleeAllows)
+	s.Formats = append(s.Formats, auxiliaries(in.Formats, s.Formats)...)
+	return s
+}
+
+// auxiliaries gives the caller's telephone events and comfort noise, and adds
+// telephone-event where the caller lacks it: digits that come as INFO are
+// played to the callee as RFC 4733.
+func auxiliaries(all, voice []codec.Format) (aux []codec.Format) {
+	for _, f := range all {
+		if Auxiliary(f) {
+			aux = append(aux, f)
+		}
+	}
+	if len(voice) == 0 || slices.ContainsFunc(aux, isEvent) {
+		return aux
+	}
+	used := append(slices.Clone(all), voice...)
+	for pt := uint8(101); pt <= 127; pt++ {
+		if !slices.ContainsFunc(used, func(f codec.Format) bool { return f.PT == pt }) {
+			return append(aux, codec.Format{PT: pt, Name: "telephone-event", Clock: 8000, Channels: 1, Fmtp: "0-16"})
+		}
+	}
+	return aux
+}
+
+func isEvent(f codec.Format) bool { return f.Name == "telephone-event" }
+
+func allowed(f []codec.Format, names []string) []codec.Format {
+	if len(names) == 0 {
+		return f
+	}
+	return slices.DeleteFunc(slices.Clone(f), func(f codec.Format) bool { return !slices.Contains(names, f.Name) })
+}
+
+// ordered keeps the formats named, in the order of the names.
+func ordered(f []codec.Format, order []string) (out []codec.Format) {
+	if len(order) == 0 {
+		return slices.Clone(f)
+	}
+	for _, n := range order {
+		for _, x := range f {
+			if x.Name == n {
+				out = append(out, x)
+			}
+		}
+	}
+	return out
+}
+
+func names(f []codec.Format) (out []string) {
+	for _, x := range f {
+		if !slices.Contains(out, x.Name) {
+			out = append(out, x.Name)
+		}
+	}
+	return out
+}
+
+// AnswerFrom makes the answer to the caller's offer from what the callee
+// answered: the callee's choice under the caller's numbers. Telephone events
+// are kept whenever the caller offered them: where the callee lacks them they
+// become INFO. It fails with NoCommonCodec when the callee chose a codec that
+// the caller never offered.
+func AnswerFrom(caller, callee Description) (Description, error) {
+	out := Description{Streams: make([]Stream, len(caller.Streams))}
+	for i := range caller.Streams {
+		in := &caller.Streams[i]
+		out.Streams[i] = refusedCopy(in)
+		if in.Refused() || i >= len(callee.Streams) || callee.Streams[i].Refused() {
+			continue
+		}
+		got := &callee.Streams[i]
+		s := answered(in, got)
+		if in.Kind == Audio && len(s.Voice()) == 0 {
+			return out, &NoCommonCodec{names(in.Voice()), names(got.Voice())}
+		}
+		if len(s.Formats) > 0 {
+			out.Streams[i] = s
+		}
+	}
+	return out, nil
+}
+
+func answered(in, got *Stream) Stream {
+	s := Stream{
+		Kind: in.Kind, Name: in.Name, Proto: in.Proto, RTP: Pending, Mux: in.Mux,
+		Direction: in.Direction.Reverse(), Ptime: got.Ptime, Passed: got.Passed,
+	}
+	renumber := map[uint8]uint8{}
+	for _, g := range got.Formats {
+		if Auxiliary(g) {
+			continue
+		}
+		for _, f := range in.Formats {
+			if f.Same(g) {
+				renumber[g.PT] = f.PT
+				g.PT = f.PT
+				s.Formats = append(s.Formats, g)
+				break
+			}
+		}
+	}
+	for _, fb := range got.Feedback {
+		if pt, ok := renumber[fb.PT]; ok || fb.All {
+			s.Feedback = append(s.Feedback, Feedback{PT: pt, All: fb.All, Value: fb.Value})
+		}
+	}
+	if in.Kind != Audio {
+		return s
+	}
+	for _, f := range in.Formats {
+		if isEvent(f) || Auxiliary(f) && slices.ContainsFunc(got.Formats, f.Same) {
+			s.Formats = append(s.Formats, f)
+		}
+	}
+	return s
+}
+
+// Keep makes the answer to a new offer within a standing call: the codecs in
+// use stay if the party still offers them (under its new numbers), directions
+// are answered here. It fails with NoCommonCodec when the codec is gone.
+func Keep(offer, inUse Description) (Description, error) {
+	pad := Description{Streams: slices.Clone(inUse.Streams)}
+	for i := range pad.Streams {
+		if i < len(offer.Streams) && !pad.Streams[i].Refused() {
+			pad.Streams[i].Ptime = 0
+		}
+	}
+	return AnswerFrom(offer, pad)
+}

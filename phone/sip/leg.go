@@ -1,0 +1,348 @@
+package sip
+
+import (
+	"encoding/json"
+	"strings"
+	"sync"
+	"time"
+
+	wire "github.com/emiago/sipgo/sip"
+
+	"tincan/phone/call"
+	"tincan/phone/media"
+	"tincan/phone/sip/transaction"
+	"tincan/phone/sip/transport"
+)
+
+// stage is how far a leg's dialog is. It only grows.
+type stage uint8
+
+const (
+	early    stage = iota // no final response yet
+	answered              // 2xx sent, no ACK yet (of legs that call in)
+	up                    // both sides know
+	leaving               // we sent BYE or CANCEL, or gave up
+	gone
+)
+
+// leg is a SIP dialog as one side of a call (call.Leg). Its mutex is held for
+// short computations only; events are posted, never handled, under it.
+type leg struct {
+	s      *Server
+	id     string
+	uac    bool // we called
+	party  string
+	name   string // of the device
+	logged string // the call's ID, for logs
+
+	mu    sync.Mutex // guards everything below
+	owner call.Owner
+	stage stage
+	dialog
+	session
+	timer sessionTimer
+
+	invite    *wire.Request // that we answer: the first INVITE, or a re-INVITE or UPDATE
+	inviteTx  responder
+	mergeKey  string
+	ok        okResend
+	byeAfter  *call.Cause // hang up once the ACK is here
+	client    *transaction.Client
+	inviteSeq uint32
+	offering  bool // a re-INVITE of ours is out
+	noOffer   bool // our 2xx carries the offer, the ACK the answer
+	peerAllow string
+	infos     []media.Digit // digits that wait for the answer to an INFO
+	infoOut   bool
+	retry     *time.Timer
+}
+
+var _ call.Leg = (*leg)(nil)
+
+func (s *Server) newLeg(party, name string, uac bool) *leg {
+	l := &leg{s: s, uac: uac, party: party, name: name}
+	l.id = transaction.Token()
+	return l
+}
+
+// ID names the leg (call.Leg).
+func (l *leg) ID() string { return l.id }
+
+// Own sets who hears of the leg (call.Leg).
+func (l *leg) Own(o call.Owner) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.owner = o
+}
+
+// post tells the owner. Called with mu held or not: Post never blocks. What
+// nobody owns any more is answered at once.
+func (l *leg) post(e call.Event) {
+	if l.owner != nil {
+		l.owner.Post(e)
+		return
+	}
+	if ended, ok := e.(call.Ended); ok && ended.Written != nil {
+		go ended.Written()
+	}
+}
+
+// matches reports whether a request belongs to this dialog; its To-tag does.
+func (l *leg) matches(req *wire.Request) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	from, _ := req.From().Params.Get("tag")
+	return string(*req.CallID()) == l.callID && (from == l.remoteTag || l.uac && l.stage == early)
+}
+
+// request takes a request within the dialog.
+func (l *leg) request(tx *transaction.Server, req *wire.Request, p transport.Path) {
+	if req.Method == wire.ACK {
+		l.acked(req)
+		return
+	}
+	if tx == nil {
+		return
+	}
+	if bad := unsupported(req); bad != "" {
+		res := l.s.reply(req, wire.StatusBadExtension, "Bad Extension")
+		res.AppendHeader(wire.NewHeader("Unsupported", bad))
+		tx.Respond(res)
+		return
+	}
+	l.mu.Lock()
+	if seq := req.CSeq().SeqNo; seq <= l.remoteSeq && l.remoteSeq != 0 {
+		l.mu.Unlock()
+		tx.Respond(l.s.reply(req, wire.StatusInternalServerError, "Out of order")) // RFC 3261 12.2.2
+		return
+	}
+	l.remoteSeq = req.CSeq().SeqNo
+	if p.Protocol.Reliable() || l.device {
+		l.path = p
+	}
+	l.mu.Unlock()
+	switch req.Method {
+	case wire.BYE:
+		l.bye(tx, req)
+	case wire.INVITE:
+		l.reinvite(tx, req)
+	case wire.UPDATE:
+		l.update(tx, req)
+	case wire.INFO:
+		l.info(tx, req)
+	case wire.OPTIONS:
+		l.s.options(tx, req)
+	default:
+		tx.Respond(l.s.withAllow(l.s.reply(req, wire.StatusMethodNotAllowed, "Method Not Allowed")))
+	}
+}
+
+// bye is the party hanging up: acknowledged when the call's record is kept.
+func (l *leg) bye(tx *transaction.Server, req *wire.Request) {
+	l.mu.Lock()
+	over := l.stage >= leaving
+	wasEarly := l.stage == early
+	l.stage = gone
+	l.stopTimers()
+	if invite := l.invite; wasEarly && !l.uac && invite != nil && l.inviteTx != nil {
+		l.inviteTx.Respond(l.s.reply(invite, wire.StatusRequestTerminated, "Request Terminated"))
+		l.invite = nil
+	}
+	done := func() { tx.Respond(l.s.reply(req, wire.StatusOK, "OK")) }
+	if !over {
+		l.post(call.Ended{Leg: l, Cause: call.Normal.Why(reasonText(req)), Written: done})
+	}
+	l.mu.Unlock()
+	l.s.dropLeg(l)
+	if over {
+		done()
+	}
+}
+
+// reasonText gives the text of a Reason header (RFC 3326), for the record.
+func reasonText(m wire.Message) string {
+	_, text, ok := strings.Cut(header(m, "Reason"), "text=")
+	if !ok {
+		return ""
+	}
+	return clip(strings.Trim(text, "\" "))
+}
+
+// Hangup ends the leg however far it is (call.Leg).
+func (l *leg) Hangup(cause call.Cause) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.stage >= leaving:
+	case l.stage == early && l.uac:
+		l.stage = leaving
+		if l.client != nil {
+			l.client.Cancel()
+		} else {
+			l.stage = gone
+			go l.s.dropLeg(l)
+		}
+	case l.stage == early:
+		l.refuse(cause)
+	case l.stage == answered: // RFC 3261 15: not before the ACK
+		l.byeAfter = &cause
+	default:
+		l.sendBye(cause)
+	}
+}
+
+// refuse answers the first INVITE with a failure. Called with mu held.
+func (l *leg) refuse(cause call.Cause) {
+	l.stage = gone
+	if l.invite == nil {
+		return
+	}
+	res := l.s.reply(l.invite, cause.Code, reasonPhrase(cause.Code))
+	if cause.Code == wire.StatusNotAcceptableHere {
+		res.AppendHeader(wire.NewHeader("Warning", "305 "+l.s.domain(l.path)+" \""+quoted(cause.Text)+"\""))
+	} else if cause.Text != "" {
+		res.AppendHeader(wire.NewHeader("Reason", "SIP;cause="+itoa(cause.Code)+";text=\""+quoted(cause.Text)+"\""))
+	}
+	l.inviteTx.Respond(res)
+	l.invite = nil
+	go l.s.dropLeg(l)
+}
+
+// quoted makes text safe within a quoted string.
+func quoted(s string) string {
+	return strings.NewReplacer("\"", "'", "\\", "/", "\r", " ", "\n", " ").Replace(s)
+}
+
+// sendBye says goodbye. Called with mu held.
+func (l *leg) sendBye(cause call.Cause) {
+	l.stage = leaving
+	l.stopTimers()
+	bye := l.newRequest(wire.BYE, 0)
+	l.s.common(bye)
+	if cause.Kind != call.Normal.Kind {
+		bye.AppendHeader(wire.NewHeader("Reason", "SIP;cause="+itoa(cause.Code)+";text=\""+quoted(cause.Error())+"\""))
+	}
+	bye.SetBody(nil)
+	l.send(bye, func(res *wire.Response, err error) {
+		if err == nil && res.IsProvisional() {
+			return
+		}
+		l.mu.Lock()
+		l.stage = gone
+		l.mu.Unlock()
+		l.s.dropLeg(l)
+	})
+}
+
+// send starts a transaction within the dialog. A leg whose connection was lost
+// (a restart) is reached by its device's present flow. Called with mu held.
+func (l *leg) send(req *wire.Request, on transaction.Responses) {
+	p, err := l.hop(l.s.transport)
+	if err == nil && p.Valid() {
+		l.start(req, p, on)
+		return
+	}
+	ext, name := strings.TrimPrefix(l.party, "extension:"), l.name
+	go func() {
+		for _, b := range l.s.cfg.Bindings.For(ext) {
+			if b.Contact != name {
+				continue
+			}
+			l.s.flow(&b, func(p transport.Path, err error) {
+				if err != nil {
+					on(nil, err)
+					return
+				}
+				l.mu.Lock()
+				l.path = p
+				l.start(req, p, on)
+				l.mu.Unlock()
+			})
+			return
+		}
+		on(nil, errNoFlow)
+	}()
+}
+
+// start is called with mu held; on never is.
+func (l *leg) start(req *wire.Request, p transport.Path, on transaction.Responses) {
+	invite := req.Method == wire.INVITE
+	if c := l.s.layer.Request(req, p, on); invite {
+		l.client = c
+	}
+}
+
+// common adds what every request of ours carries.
+func (s *Server) common(req *wire.Request) {
+	req.AppendHeader(wire.NewHeader("Max-Forwards", "70"))
+	req.AppendHeader(wire.NewHeader("User-Agent", s.product()))
+}
+
+// fail ends the leg from inside: no ACK, no refresh, no media.
+func (l *leg) fail(cause call.Cause) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stage >= leaving {
+		return
+	}
+	l.sendBye(cause)
+	l.post(call.Ended{Leg: l, Cause: cause})
+}
+
+func (l *leg) stopTimers() {
+	l.ok.stop()
+	l.timer.stop()
+	if l.retry != nil {
+		l.retry.Stop()
+	}
+}
+
+// Info describes the leg (call.Leg).
+func (l *leg) Info() call.Info {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := call.Info{Kind: "sip", Party: l.party, Device: l.name, CallID: l.callID}
+	if l.path.Remote.IsValid() {
+		i.Remote = string(l.path.Protocol) + ":" + l.path.Remote.String()
+	}
+	if r := l.audio(); r != nil {
+		i.Stats = r.Stats()
+	} else {
+		i.Stats = l.lastStats
+	}
+	return i
+}
+
+// Release gives the ports back (call.Leg).
+func (l *leg) Release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r := l.audio(); r != nil {
+		l.lastStats = r.Stats()
+	}
+	l.closeLines()
+}
+
+// Flows gives the media (call.Leg).
+func (l *leg) Flows() []media.Flow {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make([]media.Flow, len(l.lines))
+	for i, r := range l.lines {
+		if r != nil {
+			out[i] = r
+		}
+	}
+	return out
+}
+
+// State gives what Revive needs (call.Leg).
+func (l *leg) State() json.RawMessage {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, err := json.Marshal(l.saved())
+	if err != nil {
+		l.s.cfg.Logger.Error("leg's state cannot be written", "leg", l.id, "error", err)
+	}
+	return b
+}

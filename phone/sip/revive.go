@@ -1,0 +1,135 @@
+package sip
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+
+	wire "github.com/emiago/sipgo/sip"
+
+	"tincan/phone/call"
+	"tincan/phone/media"
+	"tincan/phone/sip/transport"
+)
+
+// legState is what a restarted process needs of an answered leg.
+type legState struct {
+	ID        string             `json:"id"`
+	UAC       bool               `json:"uac"`
+	Party     string             `json:"party"`
+	Name      string             `json:"name"`
+	CallID    string             `json:"call_id"`
+	LocalTag  string             `json:"local_tag"`
+	RemoteTag string             `json:"remote_tag"`
+	Local     string             `json:"local"`
+	LocalName string             `json:"local_name,omitempty"`
+	Remote    string             `json:"remote"`
+	RemName   string             `json:"remote_name,omitempty"`
+	Target    string             `json:"target"`
+	Routes    []string           `json:"routes,omitempty"`
+	LocalSeq  uint32             `json:"local_seq"`
+	RemoteSeq uint32             `json:"remote_seq"`
+	Device    bool               `json:"device"`
+	Protocol  transport.Protocol `json:"protocol"`
+	From      netip.AddrPort     `json:"from"` // our end of the path
+	To        netip.AddrPort     `json:"to"`
+	Theirs    media.Description  `json:"theirs"`
+	Ours      media.Description  `json:"ours"`
+	OriginID  uint64             `json:"origin_id"`
+	Version   uint64             `json:"version"`
+	Lines     []lineState        `json:"lines"`
+	Session   int                `json:"session,omitempty"` // seconds of the session timer
+	Refresh   bool               `json:"refresh,omitempty"`
+	Allow     string             `json:"allow,omitempty"`
+}
+
+type lineState struct {
+	Port  uint16         `json:"port"`
+	Bind  netip.Addr     `json:"bind"`
+	State media.RTPState `json:"state"`
+}
+
+// saved gathers the leg's state. Called with mu held.
+func (l *leg) saved() legState {
+	st := legState{
+		ID: l.id, UAC: l.uac, Party: l.party, Name: l.name, CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag,
+		Local: l.local.String(), LocalName: l.localName, Remote: l.remote.String(), RemName: l.remName,
+		Target: l.target.String(), Routes: l.routes, LocalSeq: l.localSeq, RemoteSeq: l.remoteSeq, Device: l.device,
+		Protocol: l.path.Protocol, From: l.path.Local, To: l.path.Remote, Theirs: l.theirs, Ours: l.ours,
+		OriginID: l.origin.ID, Version: l.origin.Version, Session: l.timer.seconds, Refresh: l.timer.ours, Allow: l.peerAllow,
+	}
+	for _, r := range l.lines {
+		if r == nil {
+			st.Lines = append(st.Lines, lineState{})
+			continue
+		}
+		st.Lines = append(st.Lines, lineState{Port: r.Port(), Bind: bindAddr(l.path), State: r.State()})
+	}
+	return st
+}
+
+// seqSkip is added to our CSeq after a restart: requests since the state was
+// written (INFO, refreshes) used up numbers, and gaps are allowed.
+const seqSkip = 100
+
+// Revive makes an answered leg again from its State (call.Router).
+func (s *Server) Revive(state json.RawMessage, owner call.Owner) (call.Leg, error) {
+	var st legState
+	if err := json.Unmarshal(state, &st); err != nil {
+		return nil, fmt.Errorf("leg's state: %w", err)
+	}
+	l := s.newLeg(st.Party, st.Name, st.UAC)
+	l.id, l.owner, l.stage = st.ID, owner, up
+	l.dialog = dialog{
+		callID: st.CallID, localTag: st.LocalTag, remoteTag: st.RemoteTag, localName: st.LocalName, remName: st.RemName,
+		routes: st.Routes, localSeq: st.LocalSeq + seqSkip, remoteSeq: st.RemoteSeq, device: st.Device,
+	}
+	for _, u := range []struct {
+		text string
+		to   *wire.Uri
+	}{{st.Local, &l.local}, {st.Remote, &l.remote}, {st.Target, &l.target}} {
+		if err := wire.ParseUri(u.text, u.to); err != nil {
+			return nil, fmt.Errorf("leg's state: URI: %w", err)
+		}
+	}
+	l.theirs, l.ours, l.peerAllow = st.Theirs, st.Ours, st.Allow
+	l.origin.ID, l.origin.Version = st.OriginID, st.Version
+	l.path = transport.Path{Protocol: st.Protocol, Local: st.From, Remote: st.To}
+	if st.Protocol == transport.UDP {
+		p, err := s.transport.UDPPath(st.To, st.From)
+		if err != nil {
+			return nil, err
+		}
+		l.path = p
+	}
+	if err := l.reopen(st.Lines); err != nil {
+		return nil, err
+	}
+	l.timer.seconds, l.timer.ours = st.Session, st.Refresh
+	l.timer.rearm(l)
+	s.addLeg(l)
+	return l, nil
+}
+
+// reopen takes the same ports again and goes on as if nothing had been.
+func (l *leg) reopen(lines []lineState) error {
+	for i, line := range lines {
+		l.lines = append(l.lines, nil)
+		if line.Port == 0 || i >= len(l.ours.Streams) {
+			continue
+		}
+		r, err := l.s.cfg.Media.Open(l.ours.Streams[i].Kind, line.Bind, line.Port, l.events())
+		if err != nil {
+			l.closeLines()
+			return fmt.Errorf("RTP port %d: %w", line.Port, err)
+		}
+		l.lines[i] = r
+	}
+	l.configure()
+	for i, line := range lines {
+		if r := l.lines[i]; r != nil {
+			r.Restore(line.State)
+		}
+	}
+	return nil
+}

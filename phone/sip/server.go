@@ -1,0 +1,419 @@
+// Package sip is the SIP side of the phone server: registrar, legs of calls,
+// trunks.
+//
+//	datagram -> transport -> transaction.Layer -> Server.Request
+//	   REGISTER -> registrar -> directory.Bindings -> 200 when written
+//	   INVITE   -> who is it -> leg -> call.Exchange
+//	   in a dialog -> the leg with that tag -> event to its call
+//
+// Requests are handled on the goroutine that read them, so those of one dialog
+// stay in order. A leg has a mutex of its own; it posts to its call's mailbox
+// and takes the call's commands from any goroutine. Goroutines: one for
+// keep-alives and expiry, short ones for look-ups and connections.
+package sip
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	wire "github.com/emiago/sipgo/sip"
+
+	"tincan/bus"
+	"tincan/phone/call"
+	"tincan/phone/directory"
+	"tincan/phone/event"
+	"tincan/phone/media"
+	"tincan/phone/sip/transaction"
+	"tincan/phone/sip/transport"
+)
+
+// Calls is where incoming calls go: call.Exchange.
+type Calls interface {
+	Incoming(leg call.Leg, s call.Setup)
+}
+
+// Settings may change while the server runs.
+type Settings struct {
+	Domain      string        // of this system, "" when it has none
+	External    netip.Addr    // what outside phones are told; invalid: the socket's own address
+	Local       Prefixes      // who is told the inside address
+	RegisterMin time.Duration // shortest registration, else 423 (RFC 3261 10.3)
+	RegisterMax time.Duration // longest; more is cut
+	Session     time.Duration // interval of session timers that we ask for; 0: none
+	Ping        time.Duration // between OPTIONS to phones behind NAT; 0: none
+}
+
+// Prefixes is a list of networks.
+type Prefixes []netip.Prefix
+
+// Contains reports whether an address is in one of them.
+func (p Prefixes) Contains(a netip.Addr) bool {
+	for _, n := range p {
+		if n.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// Config is what a Server depends on. Gate may be nil; Timers zero means RFC
+// 3261's.
+type Config struct {
+	Node      string
+	Realm     string
+	Directory *directory.Directory
+	Bindings  *directory.Bindings
+	Calls     Calls
+	Media     *media.Engine
+	Bus       *bus.Bus
+	Gate      transport.Gate
+	TLS       *tls.Config
+	Logger    *slog.Logger
+	Timers    transaction.Timers
+}
+
+// Server is the SIP side. Safe for any goroutine.
+type Server struct {
+	cfg       Config
+	settings  atomic.Pointer[Settings]
+	transport *transport.Transport
+	layer     *transaction.Layer
+	nonces    *nonces
+	decoy     string // the HA1 of nobody
+	ctx       context.Context
+	cancel    context.CancelFunc
+	wg        sync.WaitGroup
+	counts    Counts
+	started   time.Time
+	watched   atomic.Bool
+
+	mu     sync.Mutex        // guards what follows
+	legs   map[string]*leg   // by our tag
+	merges map[string]string // Call-ID, From-tag and CSeq of INVITEs in progress -> transaction
+	ports  map[transport.Protocol]uint16
+}
+
+// Counts are totals since start, for the metrics.
+type Counts struct {
+	Requests, Challenged, Refused, Registered atomic.Uint64
+}
+
+// New makes a Server that listens nowhere yet.
+func New(cfg Config, set Settings) *Server {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Server{
+		cfg: cfg, started: time.Now(), nonces: newNonces(), decoy: transaction.Token(), ctx: ctx, cancel: cancel,
+		legs: map[string]*leg{}, merges: map[string]string{}, ports: map[transport.Protocol]uint16{},
+	}
+	s.settings.Store(&set)
+	s.transport = transport.New(transport.Config{
+		Handler: func(m wire.Message, p transport.Path, _ int) { s.layer.Receive(m, p) },
+		Gate:    cfg.Gate, Trace: s.trace, TLS: cfg.TLS, Logger: cfg.Logger, Closed: s.connClosed,
+	})
+	s.layer = transaction.New(transaction.Config{Send: s.transport.Send, User: s, Timers: cfg.Timers})
+	return s
+}
+
+// SetCalls says where incoming calls go, before Listen.
+func (s *Server) SetCalls(c Calls) { s.cfg.Calls = c }
+
+// Reconfigure replaces the settings; calls live on.
+func (s *Server) Reconfigure(set Settings) { s.settings.Store(&set) }
+
+// Listen opens a socket: proto udp, tcp or tls.
+func (s *Server) Listen(proto transport.Protocol, addr string) (netip.AddrPort, error) {
+	var local netip.AddrPort
+	var err error
+	if proto == transport.UDP {
+		local, err = s.transport.ListenUDP(addr)
+	} else {
+		local, err = s.transport.ListenTCP(addr, proto == transport.TLS)
+	}
+	if err != nil {
+		return local, err
+	}
+	s.mu.Lock()
+	if _, ok := s.ports[proto]; !ok {
+		s.ports[proto] = local.Port()
+	}
+	s.mu.Unlock()
+	return local, nil
+}
+
+// Start begins keep-alives and expiry.
+func (s *Server) Start() {
+	s.wg.Add(1)
+	go func() {
+		defer s.wg.Done()
+		s.upkeep()
+	}()
+}
+
+// Close ends the sockets. Calls should be over by then.
+func (s *Server) Close() error {
+	s.cancel()
+	err := s.transport.Close()
+	s.wg.Wait()
+	return err
+}
+
+// Transport gives the transport's counts.
+func (s *Server) Transport() *transport.Counts { return &s.transport.Counts }
+
+// Totals gives the server's counts.
+func (s *Server) Totals() *Counts { return &s.counts }
+
+// Transactions gives those alive.
+func (s *Server) Transactions() (servers, clients int) { return s.layer.Count() }
+
+// Methods that we take, for Allow.
+const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE"
+
+// supported are the extensions that a Require may name.
+var supported = map[string]bool{"timer": true}
+
+type responder interface {
+	Respond(*wire.Response)
+	RespondOnce(*wire.Response)
+	SetTag(string)
+	Key() string
+}
+
+var _ transaction.User = (*Server)(nil)
+
+// Request takes a request from the transaction layer (transaction.User).
+func (s *Server) Request(tx *transaction.Server, req *wire.Request, p transport.Path) {
+	s.counts.Requests.Add(1)
+	if tag, ok := req.To().Params.Get("tag"); ok && tag != "" {
+		s.inDialog(tx, req, p, tag)
+		return
+	}
+	if tx == nil {
+		return // an ACK to nothing
+	}
+	if bad := unsupported(req); bad != "" && req.Method != wire.CANCEL {
+		res := s.reply(req, wire.StatusBadExtension, "Bad Extension")
+		res.AppendHeader(wire.NewHeader("Unsupported", bad))
+		tx.RespondOnce(res)
+		return
+	}
+	switch req.Method {
+	case wire.INVITE:
+		s.invite(tx, req, p)
+	case wire.REGISTER:
+		s.register(tx, req, p)
+	case wire.OPTIONS:
+		s.options(tx, req)
+	case wire.SUBSCRIBE, wire.PUBLISH:
+		tx.RespondOnce(s.reply(req, 489, "Bad Event"))
+	case wire.BYE, wire.INFO, wire.UPDATE, wire.NOTIFY, wire.PRACK:
+		tx.RespondOnce(s.reply(req, wire.StatusCallTransactionDoesNotExists, "No such call"))
+	case wire.REFER, wire.MESSAGE:
+		tx.RespondOnce(s.withAllow(s.reply(req, wire.StatusMethodNotAllowed, "Method Not Allowed")))
+	default:
+		tx.RespondOnce(s.withAllow(s.reply(req, wire.StatusNotImplemented, "Not Implemented")))
+	}
+}
+
+// Cancelled is the caller giving up (transaction.User).
+func (s *Server) Cancelled(invite *transaction.Server, _ *wire.Request) {
+	if l := s.leg(invite.Tag()); l != nil {
+		l.cancelled(invite)
+	}
+}
+
+// Stray takes a response to no transaction (transaction.User). A 2xx to an
+// INVITE that was retransmitted past its transaction is acknowledged if its
+// dialog is ours; everything else is dropped.
+func (s *Server) Stray(res *wire.Response, _ transport.Path) {
+	if !res.IsSuccess() || res.CSeq().MethodName != wire.INVITE {
+		return
+	}
+	tag, _ := res.From().Params.Get("tag")
+	if l := s.leg(tag); l != nil {
+		l.answered2xx(res)
+	}
+}
+
+func (s *Server) inDialog(tx *transaction.Server, req *wire.Request, p transport.Path, tag string) {
+	l := s.leg(tag)
+	if l == nil || !l.matches(req) {
+		if tx != nil {
+			tx.RespondOnce(s.reply(req, wire.StatusCallTransactionDoesNotExists, "No such dialog"))
+		}
+		return
+	}
+	l.request(tx, req, p)
+}
+
+func (s *Server) leg(tag string) *leg {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.legs[tag]
+}
+
+func (s *Server) addLeg(l *leg) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.legs[l.localTag] = l
+}
+
+func (s *Server) dropLeg(l *leg) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.legs, l.localTag)
+	if l.mergeKey != "" {
+		delete(s.merges, l.mergeKey)
+	}
+}
+
+// reply makes a response that says what we are.
+func (s *Server) reply(req *wire.Request, code int, reason string) *wire.Response {
+	res := transaction.Reply(req, code, reason)
+	res.AppendHeader(wire.NewHeader("Server", s.product()))
+	return res
+}
+
+func (s *Server) product() string { return "Tincan" }
+
+func (s *Server) withAllow(res *wire.Response) *wire.Response {
+	res.AppendHeader(wire.NewHeader("Allow", allow))
+	return res
+}
+
+func (s *Server) options(tx *transaction.Server, req *wire.Request) {
+	res := s.withAllow(s.reply(req, wire.StatusOK, "OK"))
+	res.AppendHeader(wire.NewHeader("Accept", "application/sdp"))
+	res.AppendHeader(wire.NewHeader("Supported", "timer"))
+	tx.RespondOnce(res)
+}
+
+// unsupported gives the option tags of Require that we do not know.
+func unsupported(req *wire.Request) string {
+	var bad []string
+	for _, tag := range tokens(req, "Require", "") {
+		if !supported[tag] && req.Method != wire.REGISTER {
+			bad = append(bad, tag)
+		}
+	}
+	return strings.Join(bad, ", ")
+}
+
+// tokens gives the comma-separated values of a header, under its long and its
+// compact name, in lower case.
+func tokens(m wire.Message, name, compact string) (out []string) {
+	for _, n := range []string{name, compact} {
+		if n == "" {
+			continue
+		}
+		for _, h := range m.GetHeaders(n) {
+			for _, t := range strings.Split(h.Value(), ",") {
+				if t = strings.ToLower(strings.TrimSpace(t)); t != "" {
+					out = append(out, t)
+				}
+			}
+		}
+	}
+	return out
+}
+
+func header(m wire.Message, names ...string) string {
+	for _, n := range names {
+		if h := m.GetHeaders(n); len(h) > 0 {
+			return h[0].Value()
+		}
+	}
+	return ""
+}
+
+func (s *Server) refused(p transport.Path, req *wire.Request, user, why string) {
+	s.counts.Refused.Add(1)
+	s.cfg.Bus.Publish(event.Refused{Time: time.Now(), Peer: p.Remote, Method: string(req.Method), User: user, Why: why})
+	s.cfg.Logger.Warn("request refused", "peer", p.Remote, "transport", p.Protocol, "method", req.Method, "user", clip(user), "why", why)
+}
+
+// clip bounds what a stranger can write into a log.
+func clip(s string) string {
+	if len(s) > 64 {
+		s = s[:64] + "..."
+	}
+	return s
+}
+
+// identify says who sent a request: a source that matches a live binding, then
+// Authorization, then a trunk's match. The first two name an extension, which
+// proves itself by digest: a datagram's source is too easily forged to be
+// proof. It answers the request itself when it cannot say.
+func (s *Server) identify(tx responder, req *wire.Request, p transport.Path) (call.Party, bool) {
+	now := time.Now()
+	ext, v := s.authenticate(req, now)
+	if v == rightCredentials {
+		return party(ext), true
+	}
+	_, bound := s.cfg.Bindings.Source(p.Remote, string(p.Protocol))
+	if trunk, ok := s.cfg.Directory.Snapshot().TrunkFor(p.Remote); ok && !bound && v == noCredentials {
+		from := req.From()
+		return call.Party{Ref: "trunk:" + trunk.Name, Number: userOf(&from.Address), Name: from.DisplayName, Codecs: trunk.Codecs}, true
+	}
+	if v == wrongCredentials {
+		s.refused(p, req, s.credentials(req).Username, "wrong secret or unknown extension")
+	}
+	s.counts.Challenged.Add(1)
+	s.challenge(tx, req, v == staleNonce, now)
+	return call.Party{}, false
+}
+
+func party(e *directory.Extension) call.Party {
+	return call.Party{Ref: "extension:" + e.Number, Number: e.Number, Name: e.Name, Codecs: e.Codecs}
+}
+
+// userOf gives the user part of a URI, or the number of a tel: URI, without
+// its parameters.
+func userOf(u *wire.Uri) string {
+	user := u.User
+	if user == "" && u.Scheme == "tel" {
+		user = u.Raw()
+	}
+	user, _, _ = strings.Cut(user, ";")
+	return unescape(user)
+}
+
+func unescape(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			hi, lo := unhex(s[i+1]), unhex(s[i+2])
+			if hi >= 0 && lo >= 0 {
+				b.WriteByte(byte(hi<<4 | lo))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+func unhex(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+var errNoFlow = errors.New("the device's connection is gone")

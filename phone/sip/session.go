@@ -1,0 +1,180 @@
+package sip
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	wire "github.com/emiago/sipgo/sip"
+
+	"tincan/phone/call"
+	"tincan/phone/codec"
+	"tincan/phone/media"
+	"tincan/phone/media/sdp"
+	"tincan/phone/sip/transport"
+)
+
+// session is a leg's media: one RTP flow a line that is relayed. The leg's
+// mutex guards it.
+type session struct {
+	lines      []*media.RTP
+	theirs     media.Description // the party's latest description
+	theirsNext media.Description // its offer that is being answered
+	ours       media.Description // ours, with addresses
+	origin     sdp.Origin
+	lastStats  media.Stats
+}
+
+// open gets ports for the lines of d that are not refused and have none yet.
+func (l *leg) open(d media.Description, p transport.Path) error {
+	for len(l.lines) < len(d.Streams) {
+		l.lines = append(l.lines, nil)
+	}
+	for i := range d.Streams {
+		st := &d.Streams[i]
+		if st.Refused() || st.Kind == media.Other || strings.Contains(st.Proto, "SAVP") || l.lines[i] != nil {
+			continue
+		}
+		r, err := l.s.cfg.Media.Open(st.Kind, bindAddr(p), 0, l.events())
+		if err != nil {
+			l.closeLines()
+			return err
+		}
+		l.lines[i] = r
+	}
+	return nil
+}
+
+// bindAddr gives the address that media leave from: the one that the party
+// signals with, so that answers on a multi-homed host come from where it
+// looks.
+func bindAddr(p transport.Path) netip.Addr {
+	a := p.Local.Addr()
+	if !a.IsValid() || a.IsUnspecified() {
+		a = transport.SourceFor(p.Remote)
+	}
+	return a
+}
+
+func (l *leg) events() media.Events {
+	return media.Events{
+		Digit: func(d media.Digit) { l.tell(call.Pressed{Leg: l, Digit: d}) },
+		Dead:  func() { l.tell(call.Silent{Leg: l}) },
+	}
+}
+
+// tell posts from a media goroutine.
+func (l *leg) tell(e call.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stage < leaving {
+		l.post(e)
+	}
+}
+
+func (l *leg) closeLines() {
+	for i, r := range l.lines {
+		if r != nil {
+			r.Close()
+			l.lines[i] = nil
+		}
+	}
+}
+
+func (l *leg) audio() *media.RTP {
+	for i, r := range l.lines {
+		if r != nil && i < len(l.ours.Streams) && l.ours.Streams[i].Kind == media.Audio {
+			return r
+		}
+	}
+	return nil
+}
+
+// describe makes d ours: our address and ports in each line that is taken,
+// and the text. Lines that the answer refuses give their ports back. mux only
+// answers what was offered.
+func (l *leg) describe(d media.Description) []byte {
+	addr := l.s.advertise(l.path)
+	d.Streams = slices.Clone(d.Streams)
+	for i := range d.Streams {
+		st := &d.Streams[i]
+		st.RTCP = netip.AddrPort{}
+		if i >= len(l.lines) || l.lines[i] == nil || st.Refused() {
+			st.RTP = netip.AddrPort{}
+			if i < len(l.lines) && l.lines[i] != nil {
+				l.lines[i].Close()
+				l.lines[i] = nil
+			}
+			continue
+		}
+		st.RTP = netip.AddrPortFrom(addr, l.lines[i].Port())
+	}
+	l.ours = d
+	if l.origin.ID == 0 {
+		l.origin.ID = uint64(time.Now().UnixMicro())
+	}
+	l.origin.Version++
+	l.origin.Addr = addr
+	return sdp.Write(d, l.origin)
+}
+
+// configure tells the flows what both sides have said. Sound goes out in the
+// formats that the party listed, and is expected in those that it was told.
+func (l *leg) configure() {
+	for i, r := range l.lines {
+		if r == nil || i >= len(l.theirs.Streams) || i >= len(l.ours.Streams) {
+			continue
+		}
+		their, our := &l.theirs.Streams[i], &l.ours.Streams[i]
+		if their.Refused() || our.Refused() {
+			continue
+		}
+		r.Configure(media.Remote{
+			RTP: their.RTP, RTCP: their.RTCP, Mux: their.Mux && our.Mux, Direction: their.Direction,
+			Formats: agreed(their, our), Local: our.Formats, Ptime: their.Ptime, Pinned: pinned(their),
+		})
+	}
+}
+
+// agreed gives the party's formats that we named too, in the order of whoever
+// answered: the first is what is sent.
+func agreed(their, our *media.Stream) (out []codec.Format) {
+	for _, o := range our.Formats {
+		for _, t := range their.Formats {
+			if t.Same(o) {
+				out = append(out, t)
+				break
+			}
+		}
+	}
+	return out
+}
+
+func pinned(st *media.Stream) bool {
+	return slices.ContainsFunc(st.Passed, func(a string) bool { return strings.HasPrefix(a, "zrtp-hash") })
+}
+
+// offerIn reads the description in a message. ok is false if there is none.
+func offerIn(m wire.Message) (d media.Description, ok bool, err error) {
+	if len(m.Body()) == 0 {
+		return d, false, nil
+	}
+	d, _, err = sdp.Parse(m.Body())
+	return d, true, err
+}
+
+// isSDP reports whether a body is a session description, as it must be said to
+// be.
+func isSDP(m wire.Message) bool {
+	t, _, _ := strings.Cut(header(m, "Content-Type", "c"), ";")
+	return strings.EqualFold(strings.TrimSpace(t), "application/sdp")
+}
+
+func withSDP(m interface {
+	AppendHeader(wire.Header)
+	SetBody([]byte)
+}, body []byte) {
+	m.AppendHeader(wire.NewHeader("Content-Type", "application/sdp"))
+	m.SetBody(body)
+}

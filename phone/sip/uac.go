@@ -1,0 +1,389 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	wire "github.com/emiago/sipgo/sip"
+
+	"tincan/phone/call"
+	"tincan/phone/directory"
+	"tincan/phone/media"
+	"tincan/phone/sip/transaction"
+	"tincan/phone/sip/transport"
+)
+
+// DialExtension calls all devices of an extension. Its error is a call.Cause
+// or says which codecs are missing.
+func (s *Server) DialExtension(ext *directory.Extension, set call.Setup, owner call.Owner) ([]call.Leg, error) {
+	offer, err := media.OfferFrom(set.Offer, set.From.Codecs, ext.Codecs)
+	if err != nil {
+		return nil, err
+	}
+	var legs []call.Leg
+	var last error = call.Unregistered
+	now := time.Now()
+	for _, b := range s.cfg.Bindings.For(ext.Number) {
+		if !b.Expires.After(now) {
+			continue
+		}
+		l, err := s.dialDevice(ext, b, offer, set, owner)
+		if err != nil {
+			last = err
+			continue
+		}
+		legs = append(legs, l)
+	}
+	if len(legs) == 0 {
+		return nil, last
+	}
+	return legs, nil
+}
+
+func (s *Server) dialDevice(ext *directory.Extension, b directory.Binding, offer media.Description, set call.Setup, owner call.Owner) (*leg, error) {
+	l := s.newLeg("extension:"+ext.Number, b.Contact, true)
+	l.device = true
+	if err := wire.ParseUri(b.Contact, &l.target); err != nil {
+		return nil, fmt.Errorf("contact of %s: %w", ext.Number, err)
+	}
+	l.remote, l.remName = wire.Uri{Scheme: "sip", User: ext.Number}, ext.Name
+	l.prepare(owner, set)
+	s.flow(&b, func(p transport.Path, err error) { l.ring(p, err, offer, set) })
+	return l, nil
+}
+
+// DialTrunk calls a number by a trunk.
+func (s *Server) DialTrunk(t *directory.Trunk, number string, set call.Setup, owner call.Owner) ([]call.Leg, error) {
+	offer, err := media.OfferFrom(set.Offer, set.From.Codecs, t.Codecs)
+	if err != nil {
+		return nil, err
+	}
+	proto := transport.Protocol(t.Transport)
+	if proto == "" {
+		proto = transport.UDP
+	}
+	host, port, err := splitHostPort(t.Address, proto)
+	if err != nil {
+		return nil, fmt.Errorf("trunk %s: %w", t.Name, err)
+	}
+	l := s.newLeg("trunk:"+t.Name, t.Address, true)
+	l.target = wire.Uri{Scheme: "sip", User: number, Host: host, Port: int(port)}
+	if proto != transport.UDP {
+		l.target.UriParams = wire.HeaderParams{{K: "transport", V: string(proto)}}
+	}
+	l.remote = wire.Uri{Scheme: "sip", User: number, Host: host}
+	l.prepare(owner, set)
+	s.reach(proto, host, port, func(p transport.Path, err error) { l.ring(p, err, offer, set) })
+	return []call.Leg{l}, nil
+}
+
+func splitHostPort(addr string, proto transport.Protocol) (string, uint16, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		host, port = strings.Trim(addr, "[]"), "5060"
+		if proto == transport.TLS {
+			port = "5061"
+		}
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || host == "" {
+		return "", 0, fmt.Errorf("address %q is not host or host:port", addr)
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return host, uint16(n), nil
+}
+
+// lookupTime bounds a DNS look-up for a call.
+const lookupTime = 5 * time.Second
+
+// reach finds the way to a host: at once when it is a literal over UDP, else on
+// a goroutine of its own.
+func (s *Server) reach(proto transport.Protocol, host string, port uint16, done func(transport.Path, error)) {
+	literal, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	if err == nil {
+		s.reachAddr(proto, netip.AddrPortFrom(literal.Unmap(), port), host, done)
+		return
+	}
+	s.wg.Add(1)
+	go func() {
+		defer s.wg.Done()
+		ctx, cancel := context.WithTimeout(s.ctx, lookupTime)
+		defer cancel()
+		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		if err != nil || len(addrs) == 0 {
+			done(transport.Path{}, fmt.Errorf("look up %s: %w", host, err))
+			return
+		}
+		s.reachAddr(proto, netip.AddrPortFrom(addrs[0].Unmap(), port), host, done)
+	}()
+}
+
+func (s *Server) reachAddr(proto transport.Protocol, to netip.AddrPort, name string, done func(transport.Path, error)) {
+	if proto == transport.UDP {
+		done(s.transport.UDPPath(to, netip.AddrPort{}))
+		return
+	}
+	s.transport.Dial(proto, to, strings.Trim(name, "[]"), done)
+}
+
+// prepare makes the leg known before anything can come back.
+func (l *leg) prepare(owner call.Owner, set call.Setup) {
+	l.owner, l.logged = owner, set.CallID
+	l.localTag = transaction.Token()
+	l.callID = l.s.newCallID(l.localTag)
+	l.s.addLeg(l)
+}
+
+// newCallID names the node and the leg, so that our own call is known when it
+// comes back to us. It shows nobody's address.
+func (s *Server) newCallID(tag string) string { return s.cfg.Node + "-" + tag }
+
+func ownTag(id, node string) (string, bool) {
+	rest, ok := strings.CutPrefix(id, node+"-")
+	return rest, ok && rest != ""
+}
+
+// ring sends the INVITE once the way is known.
+func (l *leg) ring(p transport.Path, err error, offer media.Description, set call.Setup) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stage != early {
+		return // given up meanwhile
+	}
+	if err == nil {
+		l.path = p
+		err = l.open(offer, p)
+	}
+	if err != nil {
+		l.giveUp(err)
+		return
+	}
+	s := l.s
+	domain := s.domain(p)
+	l.local, l.localName = wire.Uri{Scheme: "sip", User: escape(set.From.Number), Host: domain}, quoted(set.From.Name)
+	if l.remote.Host == "" {
+		l.remote.Host = domain
+	}
+	body := l.describe(offer)
+	l.localSeq = 1
+	l.inviteSeq = 1
+	req := l.inviteRequest(1, set.MaxForwards, minSessionExpires)
+	withSDP(req, body)
+	l.sendInvite(req, p, set.MaxForwards)
+}
+
+func (l *leg) inviteRequest(seq uint32, forwards int, minSE int) *wire.Request {
+	req := l.newRequest(wire.INVITE, seq)
+	req.AppendHeader(wire.NewHeader("Max-Forwards", itoa(forwards)))
+	req.AppendHeader(l.s.contact(l.path, l.localTag))
+	req.AppendHeader(wire.NewHeader("User-Agent", l.s.product()))
+	req.AppendHeader(wire.NewHeader("Allow", allow))
+	l.timer.propose(req, l.s.settings.Load().Session, minSE)
+	return req
+}
+
+func (l *leg) sendInvite(req *wire.Request, p transport.Path, forwards int) {
+	l.start(req, p, func(res *wire.Response, err error) { l.response(res, err, forwards) })
+}
+
+// giveUp ends a leg that never got out. Called with mu held.
+func (l *leg) giveUp(err error) {
+	cause := call.Timeout
+	switch {
+	case errors.Is(err, media.ErrNoPorts):
+		cause = call.NoPorts
+	case errors.Is(err, errNoFlow):
+		cause = call.Unregistered.Why("the phone's connection is gone and it has not registered again")
+	case !errors.Is(err, transaction.ErrTimeout):
+		cause = call.Timeout.Why(err.Error())
+	}
+	l.stage = gone
+	l.post(call.Ended{Leg: l, Cause: cause})
+	go l.s.dropLeg(l)
+}
+
+// response takes what comes back to the INVITE.
+func (l *leg) response(res *wire.Response, err error, forwards int) {
+	switch {
+	case err != nil:
+		l.mu.Lock()
+		if l.stage == early {
+			l.giveUp(err)
+		} else if l.stage == leaving {
+			l.stage = gone
+			go l.s.dropLeg(l)
+		}
+		l.mu.Unlock()
+	case res.IsProvisional():
+		l.provisional(res)
+	case res.IsSuccess():
+		l.answered2xx(res)
+	case res.StatusCode == 422 && l.longer(res, forwards):
+	default:
+		l.failed(res)
+	}
+}
+
+func (l *leg) provisional(res *wire.Response) {
+	tag, _ := res.To().Params.Get("tag")
+	if res.StatusCode == wire.StatusTrying {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stage != early {
+		return
+	}
+	if l.remoteTag == "" && tag != "" {
+		l.fromResponse(res) // requests in the early dialog go there
+	}
+	ev := call.Ringing{Leg: l, Code: res.StatusCode}
+	if d, ok, err := offerIn(res); ok && err == nil && isSDP(res) && len(l.theirs.Streams) == 0 {
+		l.theirs = d
+		l.configure()
+		ev.Early = &d
+	}
+	l.post(ev)
+}
+
+// answered2xx acknowledges every 2xx. The first makes the dialog; one of
+// another branch of a fork is let go, and so is one that comes too late.
+func (l *leg) answered2xx(res *wire.Response) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	tag, _ := res.To().Params.Get("tag")
+	seq := res.CSeq().SeqNo
+	switch {
+	case l.stage == early:
+		l.established(res)
+	case tag == l.remoteTag && l.stage != leaving:
+		l.sendACK(seq)
+	case tag == l.remoteTag:
+		l.fromResponse(res)
+		l.sendACK(seq)
+		if l.client != nil { // the answer crossed our CANCEL
+			l.client = nil
+			l.sendBye(call.Elsewhere)
+		}
+	default:
+		l.letGo(res)
+	}
+}
+
+func (l *leg) established(res *wire.Response) {
+	l.fromResponse(res)
+	l.peerAllow = header(res, "Allow")
+	l.sendACK(res.CSeq().SeqNo)
+	l.stage, l.client = up, nil
+	d, ok, err := offerIn(res)
+	if !ok || err != nil {
+		why := "the answer has no session description"
+		if err != nil {
+			why = err.Error()
+		}
+		l.sendBye(call.Failed.Why(why))
+		l.post(call.Ended{Leg: l, Cause: call.Failed.Why(why)})
+		return
+	}
+	l.theirs = d
+	l.configure()
+	l.timer.agreed(l, res)
+	l.post(call.Answered{Leg: l, Answer: d})
+}
+
+func (l *leg) sendACK(seq uint32) {
+	ack := l.newRequest(wire.ACK, seq)
+	ack.AppendHeader(wire.NewHeader("Max-Forwards", "70"))
+	ack.SetBody(nil)
+	p, err := l.hop(l.s.transport)
+	if err != nil || !p.Valid() {
+		return
+	}
+	ack.PrependHeader(transaction.Via(p, transaction.Branch()))
+	_ = l.s.transport.Send(p, transaction.Bytes(ack))
+}
+
+// letGo acknowledges an answer that is not wanted and says goodbye to it, in a
+// dialog of its own.
+func (l *leg) letGo(res *wire.Response) {
+	other := &leg{s: l.s, uac: true, stage: up}
+	other.dialog = l.dialog
+	other.routes = nil
+	other.fromResponse(res)
+	other.sendACK(res.CSeq().SeqNo)
+	other.sendBye(call.Elsewhere)
+}
+
+// longer repeats the INVITE with the session interval that a 422 asks for
+// (RFC 4028 7.3), once.
+func (l *leg) longer(res *wire.Response, forwards int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	want, err := strconv.Atoi(strings.TrimSpace(header(res, "Min-SE")))
+	if err != nil || l.stage != early || l.inviteSeq > 1 || want <= minSessionExpires {
+		return false
+	}
+	l.localSeq++
+	l.inviteSeq = l.localSeq
+	l.remoteTag, l.routes = "", nil
+	req := l.inviteRequest(l.inviteSeq, forwards, want)
+	withSDP(req, l.describe(l.ours))
+	l.sendInvite(req, l.path, forwards)
+	return true
+}
+
+func (l *leg) failed(res *wire.Response) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.stage
+	l.stage = gone
+	if was == early {
+		l.post(call.Ended{Leg: l, Cause: causeOf(res)})
+	}
+	go l.s.dropLeg(l)
+}
+
+// causeOf says in our words why a party refused.
+func causeOf(res *wire.Response) call.Cause {
+	code := res.StatusCode
+	c := call.Cause{Kind: call.Failed.Kind, Code: code, Text: clip(strings.TrimSpace(itoa(code) + " " + res.Reason))}
+	switch {
+	case code == 486 || code == 600:
+		c.Kind = call.Busy.Kind
+	case code == 603 || code == 403 || code == 433 || code == 607 || code == 608:
+		c.Kind = call.Rejected.Kind
+	case code == 404 || code == 410 || code == 484 || code == 604:
+		c.Kind = call.NotFound.Kind
+	case code == 480 || code == 408 || code == 430:
+		c.Kind = call.Timeout.Kind
+	case code == 487:
+		c.Kind = call.Cancelled.Kind
+	case code == 488 || code == 606 || code == 415:
+		c.Kind, c.Code = call.NotAcceptable.Kind, 488
+	case code < 400, code == 401, code == 407:
+		c.Code = 503 // a redirect or challenge is not passed through
+	}
+	return c
+}
+
+// escape makes a number fit for the user part of a URI (RFC 3261 25.1).
+func escape(s string) string {
+	const safe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()&=+$,?/"
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if strings.IndexByte(safe, s[i]) >= 0 {
+			b.WriteByte(s[i])
+		} else {
+			fmt.Fprintf(&b, "%%%02X", s[i])
+		}
+	}
+	return b.String()
+}
