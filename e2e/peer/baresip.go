@@ -76,6 +76,11 @@ func StartBaresipUnregistered(t testing.TB, account Account) *Baresip {
 		Name: "baresip " + account.Number, Path: "baresip", Args: []string{"-f", b.folder}, Netns: account.Netns,
 	})
 	b.Await(t, "baresip is ready")
+	for _, line := range b.Output() {
+		if strings.Contains(line, "codec not found") {
+			t.Fatalf("%s: %s", b.name, line) // it would offer all codecs instead
+		}
+	}
 	b.connect(t, control)
 	return b
 }
@@ -126,8 +131,6 @@ module_app ctrl_tcp.so
 ctrl_tcp_listen %[4]s
 snd_path %[5]s
 statmode_default off
-opus_stereo no
-opus_sprop_stereo no
 `
 
 func (b *Baresip) accountLine(codec string) string {

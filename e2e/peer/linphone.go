@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"tincan/e2e/tone"
 )
@@ -20,6 +21,10 @@ type Linphone struct {
 
 // linphoneRate is the rate of the played file.
 const linphoneRate = 16000
+
+// registerPoll is how often it is asked whether it is registered: it does not
+// tell by itself.
+const registerPoll = 100 * time.Millisecond
 
 // g722Rate is G.722's sampling rate, which SDP states as 8000 (RFC 3551, 4.5.2).
 const g722Rate = 16000
@@ -58,7 +63,7 @@ func StartLinphone(t testing.TB, account Account) *Linphone {
 	if err := os.MkdirAll(filepath.Join(l.folder, ".local/share/linphone"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"-S", "-c", config}
+	args := []string{"-c", config}
 	if account.Auto {
 		args = append(args, "-a")
 	}
@@ -84,7 +89,21 @@ func (l *Linphone) register(t testing.TB) {
 	t.Helper()
 	l.Send(t, fmt.Sprintf("register sip:%s@%s sip:%s;transport=%s %s",
 		l.account.Number, l.account.Server, l.account.Server, l.account.Transport, l.account.Secret))
-	l.Await(t, "RegistrationOk")
+	deadline := time.NewTimer(Patience)
+	defer deadline.Stop()
+	ticker := time.NewTicker(registerPoll)
+	defer ticker.Stop()
+	for {
+		l.Send(t, "status register")
+		if strings.Contains(l.Await(t, "registered"), "registered, identity") {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-deadline.C:
+			t.Fatalf("%s: not registered after %v", l.name, Patience)
+		}
+	}
 }
 
 // config turns off what needs a network or a screen, and all codecs but one.
