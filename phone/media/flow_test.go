@@ -535,3 +535,41 @@ func TestCountsLossAndJitter(t *testing.T) {
 		}
 	})
 }
+
+// In transcoding the sound has a line of its own, into which the events are
+// put where it has come to.
+func TestEventsPassBesideTranscodedSound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newTestEngine(t, Config{})
+		a, b := newPhone(t, e, "1.1.1.1", pcmu, events), newPhone(t, e, "2.2.2.2", linear, events2)
+		bridge := Join(a.flow, b.flow)
+		talk(3, a)
+		for i := range 5 {
+			a.press(events, rtp.Event{Code: 3, Duration: uint16(160 * (i + 1)), End: i == 4}, i == 0)
+			time.Sleep(20 * time.Millisecond)
+		}
+		a.time += 800
+		talk(3, a)
+		if bridge.Way() != WayTranscode || len(a.digits) != 0 {
+			t.Errorf("way %v, told of %v", bridge.Way(), a.digits)
+		}
+		out := b.heard()
+		if len(out) != 11 {
+			t.Fatalf("%d packets, want 3 of sound, 5 of the event, 3 of sound", len(out))
+		}
+		for i, p := range out[1:] {
+			if p.Seq != out[i].Seq+1 || p.SSRC != out[0].SSRC {
+				t.Errorf("packet %d: %v after %v", i+1, p.Header, out[i].Header)
+			}
+		}
+		for i, p := range out[3:8] {
+			ev, err := rtp.ParseEvent(p.payload)
+			if err != nil || p.PT != events2.PT || p.Time != out[3].Time || int(ev.Duration) != 960*(i+1) {
+				t.Errorf("event packet %d: %v %+v %v", i, p.Header, ev, err)
+			}
+		}
+		if gap := out[8].Time - out[2].Time; gap != 160*6 {
+			t.Errorf("sound goes on %d ticks later, want %d", gap, 160*6)
+		}
+	})
+}

@@ -83,26 +83,31 @@ func (r *Resampler) Append(dst, in []int16) []int16 {
 	if r == nil {
 		return append(dst, in...)
 	}
-	// past holds one input fewer than an output needs; each input completes it.
+	// past holds one input fewer than an output needs; each input completes
+	// one more window.
+	need := len(r.past) + 1
 	for _, sample := range in {
 		r.past = append(r.past, float32(sample))
+	}
+	for i := range in {
 		if r.skip == 0 {
 			for phase := range r.up {
-				dst = append(dst, r.output(phase))
+				dst = append(dst, r.output(r.past[i:i+need], phase))
 			}
 			r.skip = r.down
 		}
 		r.skip--
-		r.past = r.past[:copy(r.past, r.past[1:])]
 	}
+	r.past = r.past[:copy(r.past, r.past[len(in):])]
 	return dst
 }
 
-// output gives one sample: the inputs under every up-th coefficient.
-func (r *Resampler) output(phase int) int16 {
-	sum, last := float32(0), len(r.past)-1
-	for i := range r.past {
-		sum += r.past[last-i] * r.kernel[phase+i*r.up]
+// output gives one sample: the inputs under every up-th coefficient, the
+// newest under the first.
+func (r *Resampler) output(window []float32, phase int) int16 {
+	sum, last := float32(0), len(window)-1
+	for i := range window {
+		sum += window[last-i] * r.kernel[phase+i*r.up]
 	}
 	return int16(min(max(math.Round(float64(sum)), math.MinInt16), math.MaxInt16))
 }
