@@ -128,3 +128,14 @@ func wantReason(t *testing.T, reason, status string) {
 		t.Errorf("the caller was told %q, want status %s", reason, status)
 	}
 }
+
+func TestNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, people(ada)+"[[extension]]\nnumber = \""+bob+"\"\nsecret = \""+secretOf(bob)+"\"\nring_seconds = 2\n")
+	a, b := baresip(t, s, ada), baresip(t, s, bob)
+	a.Dial(t, bob)
+	b.AwaitIncoming(t)
+	wantReason(t, a.AwaitClosed(t), "480")
+	b.AwaitClosed(t)
+	s.awaitNoCalls(t)
+}
