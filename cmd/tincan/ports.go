@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+func flock(f *os.File) error {
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+}
+
+// explainListen says which port is taken, by whom, and what to change.
+func explainListen(err error, setting, proto, addr string) error {
+	_, port, _ := net.SplitHostPort(addr)
+	kind := "tcp"
+	if proto == "udp" {
+		kind = "udp"
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("port %s/%s is taken by %s; stop it, or give %s = %q another port", port, kind, holder(kind, port), setting, addr)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("port %s/%s needs more rights than this user has; give %s a port above 1023", port, kind, setting)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%s = %q: this machine has no such address", setting, addr)
+	}
+	return fmt.Errorf("%s: %w", setting, err)
+}
+
+// holder names the process that has a port, as /proc tells.
+func holder(kind, port string) string {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return "another process"
+	}
+	inodes := map[string]bool{}
+	for _, table := range []string{kind, kind + "6"} {
+		collectInodes("/proc/net/"+table, fmt.Sprintf(":%04X", n), kind == "tcp", inodes)
+	}
+	if name := processWith(inodes); name != "" {
+		return name
+	}
+	return "another user's process (run as root to see which)"
+}
+
+// collectInodes gathers the sockets bound to a port from a table of /proc/net.
+func collectInodes(table, suffix string, listening bool, into map[string]bool) {
+	f, err := os.Open(table)
+	if err != nil {
+		return
+	}
+	defer func() { _ = f.Close() }()
+	for sc := bufio.NewScanner(f); sc.Scan(); {
+		col := strings.Fields(sc.Text())
+		if len(col) < 10 || !strings.HasSuffix(col[1], suffix) || listening && col[3] != "0A" {
+			continue
+		}
+		into["socket:["+col[9]+"]"] = true
+	}
+}
+
+func processWith(inodes map[string]bool) string {
+	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	for _, fd := range fds {
+		target, err := os.Readlink(fd)
+		if err != nil || !inodes[target] {
+			continue
+		}
+		pid := strings.Split(fd, "/")[2]
+		name, _ := os.ReadFile("/proc/" + pid + "/comm")
+		return fmt.Sprintf("%s (process %s)", strings.TrimSpace(string(name)), pid)
+	}
+	return ""
+}

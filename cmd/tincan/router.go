@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/json"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"tincan/phone/app"
+	"tincan/phone/call"
+	"tincan/phone/dialplan"
+)
+
+// router is where the dialplan, SIP and the applications meet (call.Router).
+type router struct{ s *server }
+
+// Route finds the destination of a number.
+func (r *router) Route(from call.Party, number string) (string, bool) {
+	d, ok := r.s.plan.Find(from.Ref, number)
+	return d.String(), ok
+}
+
+// Dial calls a destination.
+func (r *router) Dial(destination string, set call.Setup, owner call.Owner) (a call.Attempt, err error) {
+	d, err := dialplan.ParseDestination(destination)
+	if err != nil {
+		return a, err
+	}
+	snap := r.s.directory.Snapshot()
+	switch d.Kind {
+	case "extension":
+		ext, ok := snap.Extension(d.Name)
+		if !ok {
+			return a, call.NotFound.Why("there is no extension " + d.Name)
+		}
+		a.Ring = time.Duration(ext.RingSeconds) * time.Second
+		a.Legs, err = r.s.sip.DialExtension(ext, set, owner)
+		return a, err
+	case "trunk":
+		trunk, ok := snap.Trunk(d.Name)
+		if !ok {
+			return a, call.NotFound.Why("there is no trunk " + d.Name)
+		}
+		number := d.Rest
+		if number == "" {
+			number = set.Dialled
+		}
+		a.Legs, err = r.s.sip.DialTrunk(trunk, number, set, owner)
+		return a, err
+	case "app":
+		leg, err := app.Dial(r.s.media, d.Name, set, owner)
+		if err == nil {
+			a.Legs = []call.Leg{leg}
+		}
+		return a, err
+	}
+	return a, call.NotFound.Why(fmt.Sprintf("%s destinations are not here yet", d.Kind))
+}
+
+// Revive makes a leg again after a restart.
+func (r *router) Revive(kind string, state json.RawMessage, owner call.Owner) (call.Leg, error) {
+	switch kind {
+	case "sip":
+		return r.s.sip.Revive(state, owner)
+	case "app":
+		return app.Revive(r.s.media, state, owner)
+	}
+	return nil, fmt.Errorf("unknown kind of leg %q", kind)
+}
+
+// newID names a call: sortable by time, easy to read aloud.
+func newID() string {
+	var b [5]byte
+	_, _ = rand.Read(b[:])
+	return time.Now().UTC().Format("20060102-150405-") + strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))
+}
+
+// resolveEvery is how often names in trunks' match lists are looked up again.
+const resolveEvery = 5 * time.Minute
+
+// keepResolving looks up trunks' names now, every resolveEvery, and after each
+// change of objects.
+func (s *server) keepResolving() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	s.onClose(func() error { cancel(); <-done; return nil })
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			if err := s.directory.Resolve(ctx, net.DefaultResolver); err != nil && ctx.Err() == nil {
+				s.log.Warn("a trunk's match cannot be looked up; calls from there are strangers' until it can", "error", err)
+			}
+			select {
+			case <-ctx.Done():
+			case <-s.resolveNow:
+			case <-time.After(resolveEvery):
+			}
+		}
+	}()
+}

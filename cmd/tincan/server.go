@@ -1,0 +1,351 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tincan/bus"
+	"tincan/config"
+	"tincan/phone/call"
+	"tincan/phone/call/record"
+	"tincan/phone/dialplan"
+	"tincan/phone/directory"
+	"tincan/phone/event"
+	"tincan/phone/media"
+	"tincan/phone/sip"
+	"tincan/phone/sip/transport"
+	"tincan/secret"
+	"tincan/space"
+	"tincan/store"
+)
+
+// realm is the digest realm. It is not the domain, so that a domain can change
+// without every phone's password being asked again.
+const realm = "tincan"
+
+// server is everything that runs, wired together. What it has is closed in the
+// reverse of the order in which it was opened.
+type server struct {
+	log        *slog.Logger
+	config     atomic.Pointer[config.Config]
+	started    time.Time
+	resolveNow chan struct{}
+	bus        bus.Bus
+	lock       *os.File
+	box        *secret.Box
+	store      *store.Store
+	directory  *directory.Directory
+	bindings   *directory.Bindings
+	plan       *dialplan.Plan
+	ledger     *record.Ledger
+	space      *space.Space
+	media      *media.Engine
+	exchange   *call.Exchange
+	sip        *sip.Server
+	external   *outside
+	sockets    []listening
+	fresh      []starter // extensions made at this very start
+	closers    []func() error
+	closeOnce  sync.Once
+	closeErr   error
+
+	watchers sync.Mutex // guards watching
+	watching int
+}
+
+// listening is a socket that is open, for status and welcome.
+type listening struct {
+	Proto string         `json:"proto"`
+	Addr  netip.AddrPort `json:"addr"`
+}
+
+func (s *server) cfg() *config.Config { return s.config.Load() }
+
+// node names this process in tags and Call-IDs. One node for now.
+const node = "n1"
+
+// startServer opens everything in order; if one fails the others are closed.
+func startServer(ctx context.Context, cfg *config.Config, log *slog.Logger) (*server, error) {
+	s := &server{log: log, started: time.Now(), resolveNow: make(chan struct{}, 1)}
+	s.config.Store(cfg)
+	for _, step := range []func(context.Context, *config.Config) error{
+		s.openData, s.openStore, s.openObjects, s.openPhones, s.listen, s.openHTTP, s.openControl, s.adopt,
+	} {
+		if err := step(ctx, cfg); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+	}
+	s.sip.Start()
+	log.Info("ready", "version", version, "commit", commit, "data", cfg.Data, "took", time.Since(s.started).Round(time.Millisecond))
+	return s, nil
+}
+
+func (s *server) onClose(f func() error) { s.closers = append(s.closers, f) }
+
+func (s *server) close() error {
+	s.closeOnce.Do(func() {
+		var errs []error
+		for _, f := range slices.Backward(s.closers) {
+			errs = append(errs, f())
+		}
+		s.closeErr = errors.Join(errs...)
+	})
+	return s.closeErr
+}
+
+// openData takes the data folder for this process alone, and the key in it.
+func (s *server) openData(_ context.Context, cfg *config.Config) (err error) {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("data folder: %w; set data = \"...\" to a folder that can be written", err)
+	}
+	if s.lock, err = lockData(cfg.Data); err != nil {
+		return err
+	}
+	s.onClose(s.lock.Close)
+	s.box, err = secret.Open(cfg.Data)
+	return err
+}
+
+func (s *server) openStore(ctx context.Context, cfg *config.Config) (err error) {
+	where := cfg.Data
+	if cfg.Database != "" {
+		where = cfg.Database
+	}
+	s.store, err = store.Open(ctx, where, store.Options{
+		Synchronous: cfg.Store.Synchronous, Logger: s.log,
+		Events: func(e store.Event) {
+			s.bus.Publish(event.Store{Time: time.Now(), Up: e.State == store.Up, Detail: e.State.String()})
+		},
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), storeTime)
+		defer cancel()
+		return s.store.Close(ctx)
+	})
+	return nil
+}
+
+func (s *server) openObjects(ctx context.Context, cfg *config.Config) (err error) {
+	if s.directory, err = directory.Open(ctx, s.store, s.box, realm); err != nil {
+		return err
+	}
+	if s.bindings, err = directory.OpenBindings(ctx, s.store); err != nil {
+		return err
+	}
+	s.plan, err = dialplan.Open(ctx, dialplan.Config{Store: s.store, Extension: func(number string) bool {
+		_, ok := s.directory.Snapshot().Extension(number)
+		return ok
+	}})
+	if err != nil {
+		return err
+	}
+	if s.ledger, err = record.Open(ctx, s.store); err != nil {
+		return err
+	}
+	if s.space, err = openSpace(ctx, s.store, s.box, s.reloadObjects); err != nil {
+		return err
+	}
+	if err := s.begin(ctx, cfg); err != nil {
+		return err
+	}
+	s.keepResolving()
+	return nil
+}
+
+// openPhones makes media, calls and SIP, which know each other through small
+// interfaces.
+func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
+	s.media, err = media.NewEngine(media.Config{
+		First: cfg.RTP.First, Last: cfg.RTP.Last, Timeout: cfg.RTP.Timeout, Logger: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose(s.media.Close)
+	certs, err := openCertificate(cfg, s.log)
+	if err != nil {
+		return err
+	}
+	s.external = newOutside(s.log)
+	s.sip = sip.New(sip.Config{
+		Node: node, Realm: realm, Directory: s.directory, Bindings: s.bindings, Media: s.media,
+		Bus: &s.bus, TLS: certs.tls(), Logger: s.log,
+	}, s.settings(cfg))
+	s.onClose(s.sip.Close)
+	s.exchange = call.New(call.Config{
+		Node: node, Router: &router{s}, Ledger: s.ledger, Bus: &s.bus, Logger: s.log,
+		RingTime: cfg.SIP.RingTimeout, NewID: newID,
+	})
+	s.sip.SetCalls(s.exchange)
+	s.external.found = func(netip.Addr) { s.sip.Reconfigure(s.settings(s.cfg())) }
+	s.external.start(cfg.SIP.External)
+	s.onClose(s.external.close)
+	return nil
+}
+
+func (s *server) settings(cfg *config.Config) sip.Settings {
+	return sip.Settings{
+		Domain: cfg.SIP.Domain, External: s.external.addr(), Local: cfg.SIP.Local,
+		RegisterMin: cfg.SIP.RegisterMin, RegisterMax: cfg.SIP.RegisterMax,
+		Session: cfg.SIP.SessionExpires, Ping: cfg.SIP.Ping,
+	}
+}
+
+func (s *server) listen(_ context.Context, cfg *config.Config) error {
+	for _, l := range []struct {
+		proto transport.Protocol
+		addrs []string
+	}{{transport.UDP, cfg.SIP.UDP}, {transport.TCP, cfg.SIP.TCP}, {transport.TLS, cfg.SIP.TLS}} {
+		for _, a := range l.addrs {
+			local, err := s.sip.Listen(l.proto, a)
+			if err != nil {
+				return explainListen(err, "[sip] "+string(l.proto), string(l.proto), a)
+			}
+			s.sockets = append(s.sockets, listening{string(l.proto), local})
+		}
+	}
+	return nil
+}
+
+func (s *server) openHTTP(_ context.Context, cfg *config.Config) error {
+	if cfg.HTTP.Listen == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", cfg.HTTP.Listen)
+	if err != nil {
+		return explainListen(err, "[http] listen", "tcp", cfg.HTTP.Listen)
+	}
+	s.sockets = append(s.sockets, listening{"http", l.Addr().(*net.TCPAddr).AddrPort()})
+	s.serveHTTP(l, s.httpHandler())
+	return nil
+}
+
+// Bounds of the HTTP servers.
+const (
+	httpHeaderTime = 5 * time.Second
+	httpIdleTime   = 2 * time.Minute
+	httpCloseTime  = time.Second
+)
+
+func (s *server) serveHTTP(l net.Listener, h http.Handler) {
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: httpHeaderTime, IdleTimeout: httpIdleTime,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("HTTP ended", "addr", l.Addr(), "error", err)
+		}
+	}()
+	s.onClose(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), httpCloseTime)
+		defer cancel()
+		err := srv.Shutdown(ctx)
+		if err != nil {
+			err = srv.Close() // a trace that is still watched
+		}
+		<-ended
+		return err
+	})
+}
+
+// adopt goes on with the calls that stood when the last process ended.
+func (s *server) adopt(ctx context.Context, _ *config.Config) error {
+	standing, err := s.ledger.Standing(ctx)
+	if err != nil {
+		return err
+	}
+	for id, state := range standing {
+		if err := s.exchange.Adopt(id, state); err != nil {
+			s.log.Warn("call was interrupted by the restart", "call", id, "error", err)
+		}
+	}
+	return nil
+}
+
+// reconfigure takes a new configuration whole or not at all. What sockets and
+// the store were opened with cannot change while they are open.
+func (s *server) reconfigure(cfg *config.Config) error {
+	old := s.cfg()
+	var fixed []string
+	for _, f := range []struct {
+		name string
+		same bool
+	}{
+		{"data", old.Data == cfg.Data},
+		{"database", old.Database == cfg.Database},
+		{"[sip] udp", slices.Equal(old.SIP.UDP, cfg.SIP.UDP)},
+		{"[sip] tcp", slices.Equal(old.SIP.TCP, cfg.SIP.TCP)},
+		{"[sip] tls", slices.Equal(old.SIP.TLS, cfg.SIP.TLS)},
+		{"[sip] certificate", old.SIP.Certificate == cfg.SIP.Certificate && old.SIP.Key == cfg.SIP.Key},
+		{"[rtp]", old.RTP == cfg.RTP},
+		{"[http] listen", old.HTTP.Listen == cfg.HTTP.Listen},
+		{"[log] format", old.Log.Format == cfg.Log.Format},
+		{"[store]", old.Store == cfg.Store},
+	} {
+		if !f.same {
+			fixed = append(fixed, f.name)
+		}
+	}
+	if len(fixed) > 0 {
+		return fmt.Errorf("%w: %v changed", errNeedsRestart, fixed)
+	}
+	s.config.Store(cfg)
+	s.external.start(cfg.SIP.External)
+	s.sip.Reconfigure(s.settings(cfg))
+	s.exchange.Reconfigure(cfg.SIP.RingTimeout)
+	return nil
+}
+
+// reloadObjects is called after each change of the store's objects.
+func (s *server) reloadObjects(ctx context.Context) error {
+	if err := s.directory.Reload(ctx); err != nil {
+		return err
+	}
+	if err := s.plan.Reload(ctx); err != nil {
+		return err
+	}
+	snap := s.directory.Snapshot()
+	for _, b := range s.bindings.Retain(func(ext string) bool { _, ok := snap.Extension(ext); return ok }) {
+		s.bus.Publish(event.Registration{Time: time.Now(), Extension: b.Extension, Contact: b.Contact, Step: "removed"})
+	}
+	select {
+	case s.resolveNow <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// lockData keeps a second server off the folder.
+func lockData(dir string) (*os.File, error) {
+	path := filepath.Join(dir, "tincan.lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if err := flock(f); err != nil {
+		pid, _ := os.ReadFile(path)
+		_ = f.Close()
+		return nil, fmt.Errorf("the data folder %s is in use by another tincan (process %s); stop it, or set data = \"...\" to another folder", dir, pid)
+	}
+	_ = f.Truncate(0)
+	_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
+	return f, err
+}
