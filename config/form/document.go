@@ -3,7 +3,9 @@ package form
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -19,12 +21,19 @@ type Document struct {
 	// Root is the text's values: string, bool, int64, float64, dates of go-toml,
 	// []any and map[string]any.
 	Root   map[string]any
-	places map[string]place // by path: "sip.udp[0]", "extension[3].number"
+	text   []byte
+	lines  []int          // where each begins
+	places map[string]int // offset by path: "sip.udp[0]", "extension[3].number"
 }
 
-// Parse reads TOML. A syntax error is Faults with one Fault.
+// Parse reads TOML; text must not change while the Document is used. A syntax error is Faults with one Fault.
 func Parse(name string, text []byte) (*Document, error) {
-	d := &Document{Name: name, Root: map[string]any{}, places: map[string]place{}}
+	d := &Document{Name: name, Root: map[string]any{}, text: text, lines: []int{0}, places: map[string]int{}}
+	for i, c := range text {
+		if c == '\n' {
+			d.lines = append(d.lines, i+1)
+		}
+	}
 	if err := toml.Unmarshal(text, &d.Root); err != nil {
 		return nil, d.syntax(err)
 	}
@@ -58,10 +67,13 @@ func (d *Document) Has(path string) bool {
 	return ok
 }
 
+// Line is where path, or the nearest thing around it, is written; 0: nowhere.
+func (d *Document) Line(path string) int { return d.at(path).line }
+
 func (d *Document) at(path string) place {
 	for {
-		if p, ok := d.places[path]; ok {
-			return p
+		if offset, ok := d.places[path]; ok {
+			return d.place(offset)
 		}
 		i := strings.LastIndexAny(path, ".[")
 		if i < 0 {
@@ -69,6 +81,14 @@ func (d *Document) at(path string) place {
 		}
 		path = path[:i]
 	}
+}
+
+func (d *Document) place(offset int) place {
+	line, found := slices.BinarySearch(d.lines, offset)
+	if found {
+		line++
+	}
+	return place{line, utf8.RuneCount(d.text[d.lines[line-1]:offset]) + 1}
 }
 
 // locate walks the text a second time for the places, which values do not keep.
@@ -84,7 +104,7 @@ func (d *Document) locate(text []byte) error {
 // locator follows the headers of a document.
 type locator struct {
 	parser unstable.Parser
-	places map[string]place
+	places map[string]int
 	lists  map[string]int // how many [[headers]] of each path came
 	table  string         // the table that keys belong to now
 }
@@ -157,8 +177,7 @@ func (l *locator) mark(path string, n *unstable.Node) {
 	if _, ok := l.places[path]; ok || n.Raw.Length == 0 {
 		return
 	}
-	s := l.parser.Shape(n.Raw).Start
-	l.places[path] = place{s.Line, s.Column}
+	l.places[path] = int(n.Raw.Offset)
 }
 
 func join(path, name string) string {

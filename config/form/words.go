@@ -70,19 +70,27 @@ const far = 3
 // Suggest is a fix for a word that is not known: the known word that it was
 // likely meant to be, else all of them.
 func Suggest(word string, known []string) string {
-	best, distance := "", far
+	if best, ok := Nearest(word, known); ok {
+		return fmt.Sprintf("write %q instead", best)
+	}
+	if len(known) == 0 {
+		return "remove it"
+	}
+	return "write one of " + strings.Join(known, ", ") + " instead, or remove it"
+}
+
+// Nearest finds the known word that word was likely meant to be.
+func Nearest(word string, known []string) (best string, ok bool) {
+	distance := far
 	for _, k := range known {
+		if len(word) >= len(k)+far || len(k) >= len(word)+far {
+			continue
+		}
 		if n := edits(strings.ToLower(word), k); n < distance && n < len(k) {
 			best, distance = k, n
 		}
 	}
-	switch {
-	case best != "":
-		return fmt.Sprintf("write %q instead", best)
-	case len(known) == 0:
-		return "remove it"
-	}
-	return "write one of " + strings.Join(known, ", ") + " instead, or remove it"
+	return best, best != ""
 }
 
 // edits is how many letters must be added, removed, changed or swapped with the

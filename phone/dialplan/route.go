@@ -46,6 +46,9 @@ func (Routes) Compare(a, b Route) int {
 	return cmp.Or(strings.Compare(a.From, b.From), strings.Compare(a.Number, b.Number))
 }
 
+// Unnamed says that a route is no destination.
+func (Routes) Unnamed() {}
+
 // Refs are the objects that a route names, by field. One whose name depends on the
 // number cannot be told.
 func (Routes) Refs(r Route) map[string]string {
