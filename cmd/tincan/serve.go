@@ -88,11 +88,16 @@ func monotonic() int64 {
 	return ts.Nano() / 1000
 }
 
+// sameSignal is the time within which a second signal is the first one come
+// twice: timeout(1), and a terminal's Ctrl-C through make, send it so.
+const sameSignal = 300 * time.Millisecond
+
 // shutdown lets calls end for a bounded time. A second signal ends at once.
 func shutdown(s *server, sig chan os.Signal, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg().Shutdown)
 	defer cancel()
 	now, _ := s.exchange.Counts()
+	asked := time.Now()
 	log.Info("stopping: no new calls", "running", now, "at_most", s.cfg().Shutdown)
 	done := make(chan error, 1)
 	go func() {
@@ -105,7 +110,7 @@ func shutdown(s *server, sig chan os.Signal, log *slog.Logger) error {
 			log.Info("stopped")
 			return err
 		case got := <-sig:
-			if got != syscall.SIGHUP {
+			if got != syscall.SIGHUP && time.Since(asked) > sameSignal {
 				log.Warn("stopped at once; calls that stood are taken up again if the server is started soon")
 				return exitCode(1)
 			}
