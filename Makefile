@@ -14,6 +14,9 @@ export CGO_ENABLED ?= 0
 BUILD_FLAGS := -trimpath -tags netgo,osusergo \
 	-ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)"
 
+# Platforms of `make cross`; `make test` leaves out armv7, which armv6 stands for.
+CROSS ?= arm64 armv7 armv6
+
 # The checkers are built from tools/go.mod into bin/tools.
 TOOLS := bin/tools
 
@@ -23,7 +26,7 @@ TEST_TIMEOUT ?= 14m
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build cross test unit check format bench clean
+.PHONY: help run build cross test unit check format bench clean always
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,15 +40,19 @@ build: ## Build bin/tincan (static)
 	@mkdir -p bin
 	$(GO) build $(BUILD_FLAGS) -o bin/tincan ./cmd/tincan
 
-cross: ## Build for a Raspberry Pi: arm64, armhf (v7) and armel-era v6
+cross: $(addprefix bin/tincan-linux-,$(CROSS)) ## Build for a Raspberry Pi: arm64, armv7 and armv6
+
+bin/tincan-linux-arm64: platform = GOARCH=arm64
+bin/tincan-linux-armv7: platform = GOARCH=arm GOARM=7
+bin/tincan-linux-armv6: platform = GOARCH=arm GOARM=6
+bin/tincan-linux-arm64 bin/tincan-linux-armv7 bin/tincan-linux-armv6: always # go build knows what is new
 	@mkdir -p bin
-	GOARCH=arm64 $(GO) build $(BUILD_FLAGS) -o bin/tincan-linux-arm64 ./cmd/tincan
-	GOARCH=arm GOARM=7 $(GO) build $(BUILD_FLAGS) -o bin/tincan-linux-armv7 ./cmd/tincan
-	GOARCH=arm GOARM=6 $(GO) build $(BUILD_FLAGS) -o bin/tincan-linux-armv6 ./cmd/tincan
+	$(platform) $(GO) build $(BUILD_FLAGS) -o $@ ./cmd/tincan
 
 test: ## Everything: checks, unit tests, tests with real phones
 	@scripts/deps build test
-	@$(MAKE) --no-print-directory check cross
+	@$(MAKE) --no-print-directory check build
+	@$(MAKE) --no-print-directory cross CROSS="arm64 armv6"
 	CGO_ENABLED=1 TINCAN_REQUIRE_PEERS=1 $(GO) test -race -timeout $(TEST_TIMEOUT) ./...
 
 unit: ## Tests without phones, for the loop of writing code
