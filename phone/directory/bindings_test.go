@@ -249,8 +249,7 @@ func TestIndexAgreesWithBindings(t *testing.T) {
 	})
 }
 
-// BenchmarkRegistrations is the cost of one of 10,000 registrations at once, and
-// what each holds in memory.
+// BenchmarkRegistrations is the cost of one of 10,000 registrations at once.
 func BenchmarkRegistrations(b *testing.B) {
 	s, err := store.Open(b.Context(), b.TempDir(), store.Options{})
 	if err != nil {
@@ -264,9 +263,6 @@ func BenchmarkRegistrations(b *testing.B) {
 		put[i] = device(fmt.Sprint(10000+i), i)
 		put[i].Received = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 5060)
 	}
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
 	b.ReportAllocs()
 	slots := make(chan struct{}, store.MaxQueue/2)
 	var wait sync.WaitGroup
@@ -282,8 +278,29 @@ func BenchmarkRegistrations(b *testing.B) {
 		})
 	}
 	wait.Wait()
+}
+
+// TestBindingsAreSmall holds what a registered phone costs in memory.
+func TestBindingsAreSmall(t *testing.T) {
+	const phones, most = 10000, 1500 // bytes each, indexes included
+	b := &Bindings{of: map[string][]Binding{}, at: map[source][]string{}, writing: map[string]int{}}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range phones {
+		message := make([]byte, 2000) // that a parser's texts are parts of
+		x := device(fmt.Sprint(10000+i), i)
+		x.Received = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 5060)
+		x.UserAgent = string(message)[:20]
+		x.compact()
+		b.apply(x.Extension, []Binding{x}, nil)
+	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	runtime.KeepAlive(put)
-	b.ReportMetric((float64(after.HeapAlloc)-float64(before.HeapAlloc))/float64(max(all.Count(), 1)), "B/binding")
+	if each := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / phones; each > most {
+		t.Errorf("%d bytes a binding, more than %d", each, most)
+	} else {
+		t.Logf("%d bytes a binding", each)
+	}
+	runtime.KeepAlive(b)
 }
