@@ -31,6 +31,9 @@ func TestFirstPacketLatchesAndStrangersAreDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b, _ := pair(t, Config{}, linear)
 		signalled := a.addr
+		r := a.remote(linear)
+		r.Hosts = []netip.Addr{netip.MustParseAddr("::ffff:9.9.9.9")}
+		a.flow.Configure(r)
 		b.speak()
 		if to := a.heard()[0].sent.to; to != signalled {
 			t.Errorf("before anything was heard media goes to %v", to)

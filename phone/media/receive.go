@@ -44,6 +44,7 @@ func (r *RTP) Readable(control bool, buf []byte) {
 // it has counted.
 func (r *RTP) take(control bool, b []byte, from netip.AddrPort, now time.Duration) (moved, ok bool) {
 	r.in = Packet{Arrival: now, datagram: b}
+	r.latch.notice(from, now)
 	kind := rtp.Classify(b)
 	switch {
 	case kind == rtp.Control:

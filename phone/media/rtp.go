@@ -32,6 +32,10 @@ type Remote struct {
 	// Pinned: the ends secure their media with each other (ZRTP); nothing is
 	// ever rewritten.
 	Pinned bool
+	// Hosts are expected to send the party's media beside RTP's: where its
+	// signalling comes from. Any other waits until these have been silent for
+	// 2 s, and gives way to them.
+	Hosts []netip.Addr
 	// Trusted: the party is where it says, so its media is taken only from
 	// the signalled host (but any port of it).
 	Trusted bool
@@ -107,6 +111,7 @@ func (r *RTP) Configure(remote Remote) {
 	}
 	r.remote = remote
 	r.line.pinned = r.line.pinned || remote.Pinned
+	r.latch.expect(remote.Hosts)
 	r.latch.signal(remote.RTP, remote.Trusted, now)
 	r.control.signal(controlAddr(remote), remote.Trusted, now)
 }

@@ -11,6 +11,7 @@ import (
 type RTPState struct {
 	Port      uint16         `json:"port"`
 	Latched   netip.AddrPort `json:"latched,omitzero"`   // zero: nothing was heard yet
+	Doubtful  bool           `json:"doubtful,omitempty"` // latched to a host that was not expected
 	Signalled netip.AddrPort `json:"signalled,omitzero"` // for which the latch was opened
 	Control   netip.AddrPort `json:"control,omitzero"`   // of RTCP
 	Heard     uint32         `json:"heard"`              // SSRC of the party
@@ -49,7 +50,7 @@ func (r *RTP) State() RTPState {
 		At: r.engine.epoch.Add(l.at).Round(0),
 	}}
 	if r.latch.closed {
-		s.Latched = r.latch.to
+		s.Latched, s.Doubtful = r.latch.to, r.latch.doubtful
 	}
 	if r.control.closed {
 		s.Control = r.control.to
@@ -65,6 +66,7 @@ func (r *RTP) Restore(s RTPState) {
 	defer r.mu.Unlock()
 	if s.Latched.IsValid() {
 		r.latch.to, r.latch.closed, r.latch.heard = s.Latched, true, now
+		r.latch.doubtful = s.Doubtful
 		r.latch.signalled, r.latch.leaving = s.Signalled, netip.AddrPort{}
 		r.rx.ssrc = s.Heard
 	}

@@ -133,6 +133,7 @@ func (l *leg) configure() {
 		r.Configure(media.Remote{
 			RTP: their.RTP, RTCP: their.RTCP, Mux: their.Mux && our.Mux, Direction: their.Direction,
 			Formats: agreed(their, our), Local: our.Formats, Ptime: their.Ptime, Pinned: pinned(their),
+			Hosts: []netip.Addr{l.path.Remote.Addr()},
 		})
 	}
 }
