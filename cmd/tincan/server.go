@@ -275,6 +275,9 @@ func (s *server) adopt(ctx context.Context, _ *config.Config) error {
 	for id, state := range standing {
 		if err := s.exchange.Adopt(id, state); err != nil {
 			s.log.Warn("call was interrupted by the restart", "call", id, "error", err)
+			if errors.Is(err, call.ErrUnreadable) {
+				s.ledger.Interrupt(id, node, time.Now(), func(error) {})
+			}
 		}
 	}
 	return nil

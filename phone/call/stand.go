@@ -2,6 +2,7 @@ package call
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,7 +26,6 @@ type legState struct {
 	Kind   string            `json:"kind"`
 	Party  string            `json:"party"`
 	State  json.RawMessage   `json:"state"`
-	Local  media.Description `json:"local"`
 	InUse  media.Description `json:"in_use"`
 	Held   bool              `json:"held,omitempty"`
 	Codec  string            `json:"codec"`
@@ -58,21 +58,25 @@ func (c *Call) save(done func(error)) {
 func stateOf(l Leg, s side) legState {
 	i := l.Info()
 	return legState{
-		ID: l.ID(), Kind: i.Kind, Party: i.Party, State: l.State(), Local: s.local, InUse: s.inUse,
+		ID: l.ID(), Kind: i.Kind, Party: i.Party, State: l.State(), InUse: s.inUse,
 		Held: s.held, Codec: s.codec, CodecB: s.codecB,
 	}
 }
 
 func (s legState) side(l Leg) side {
-	return side{leg: l, local: s.Local, inUse: s.InUse, held: s.Held, codec: s.Codec, codecB: s.CodecB}
+	return side{leg: l, local: s.InUse, inUse: s.InUse, held: s.Held, codec: s.Codec, codecB: s.CodecB}
 }
 
+// ErrUnreadable means that a standing call's state says nothing at all; whoever
+// keeps it should record the call as interrupted.
+var ErrUnreadable = errors.New("the standing call's state cannot be read")
+
 // Adopt goes on with a call that stood when the process ended. What cannot be
-// adopted is hung up and recorded as interrupted.
+// adopted is hung up and recorded as interrupted, but for ErrUnreadable.
 func (x *Exchange) Adopt(id string, state []byte) error {
 	var s standingState
 	if err := json.Unmarshal(state, &s); err != nil {
-		return fmt.Errorf("standing call %s: %w", id, err)
+		return fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	c := newCall(x, Setup{From: s.From, Dialled: s.Dialled})
 	c.id, c.setup.CallID = id, id

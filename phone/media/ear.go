@@ -21,8 +21,11 @@ type ear struct {
 	rate   int
 	byPT   [128]uint8 // place in voices, plus one
 	voices []voice
-	raw    []int16 // as decoded
-	pcm    []int16 // at rate
+	// Most calls are relayed and never decode: the buffers come with the first
+	// packet that must be.
+	fastest int     // of the decoders' rates
+	raw     []int16 // as decoded
+	pcm     []int16 // at rate
 
 	started bool
 	ssrc    uint32
@@ -38,7 +41,7 @@ type voice struct {
 // newEar makes an ear for all formats that can be decoded. It errs when the
 // first that is sound cannot.
 func newEar(sends []codec.Format, rate int) (*ear, error) {
-	e := &ear{rate: rate, pcm: make([]int16, 0, samplesIn(longestPacket, rate))}
+	e := &ear{rate: rate}
 	for _, f := range sends {
 		if !f.Sound() || f.PT > 127 {
 			continue
@@ -52,9 +55,7 @@ func newEar(sends []codec.Format, rate int) (*ear, error) {
 		}
 		e.voices = append(e.voices, v)
 		e.byPT[f.PT] = uint8(len(e.voices))
-		if n := samplesIn(longestPacket, v.decoder.Rate()); n > len(e.raw) {
-			e.raw = make([]int16, n)
-		}
+		e.fastest = max(e.fastest, v.decoder.Rate())
 	}
 	return e, nil
 }
@@ -87,6 +88,10 @@ func (e *ear) hear(p *Packet) (pcm []int16, gap int, ok bool) {
 	}
 	if ahead < 0 {
 		return nil, 0, false
+	}
+	if e.raw == nil {
+		e.raw = make([]int16, samplesIn(longestPacket, e.fastest))
+		e.pcm = make([]int16, 0, samplesIn(longestPacket, e.rate))
 	}
 	n, err := v.decoder.Decode(e.raw, p.Payload)
 	if err != nil {

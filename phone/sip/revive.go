@@ -9,6 +9,7 @@ import (
 
 	"tincan/phone/call"
 	"tincan/phone/media"
+	"tincan/phone/media/sdp"
 	"tincan/phone/sip/transport"
 )
 
@@ -33,10 +34,8 @@ type legState struct {
 	Protocol  transport.Protocol `json:"protocol"`
 	From      netip.AddrPort     `json:"from"` // our end of the path
 	To        netip.AddrPort     `json:"to"`
-	Theirs    media.Description  `json:"theirs"`
-	Ours      media.Description  `json:"ours"`
-	OriginID  uint64             `json:"origin_id"`
-	Version   uint64             `json:"version"`
+	Theirs    string             `json:"theirs"` // SDP
+	Ours      string             `json:"ours"`   // likewise
 	Lines     []lineState        `json:"lines"`
 	Session   int                `json:"session,omitempty"` // seconds of the session timer
 	Refresh   bool               `json:"refresh,omitempty"`
@@ -55,8 +54,7 @@ func (l *leg) saved() legState {
 		ID: l.id, UAC: l.uac, Party: l.party, Name: l.name, CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag,
 		Local: l.local.String(), LocalName: l.localName, Remote: l.remote.String(), RemName: l.remName,
 		Target: l.target.String(), Routes: l.routes, LocalSeq: l.localSeq, RemoteSeq: l.remoteSeq, Device: l.device,
-		Protocol: l.path.Protocol, From: l.path.Local, To: l.path.Remote, Theirs: l.theirs, Ours: l.ours,
-		OriginID: l.origin.ID, Version: l.origin.Version, Session: l.timer.seconds, Refresh: l.timer.ours, Allow: l.peerAllow,
+		Protocol: l.path.Protocol, From: l.path.Local, To: l.path.Remote, Theirs: string(sdp.Write(l.theirs, sdp.Origin{})), Ours: string(sdp.Write(l.ours, l.origin)), Session: l.timer.seconds, Refresh: l.timer.ours, Allow: l.peerAllow,
 	}
 	for _, r := range l.lines {
 		if r == nil {
@@ -92,8 +90,10 @@ func (s *Server) Revive(state json.RawMessage, owner call.Owner) (call.Leg, erro
 			return nil, fmt.Errorf("leg's state: URI: %w", err)
 		}
 	}
-	l.theirs, l.ours, l.peerAllow = st.Theirs, st.Ours, st.Allow
-	l.origin.ID, l.origin.Version = st.OriginID, st.Version
+	l.peerAllow = st.Allow
+	if err := l.described(st); err != nil {
+		return nil, err
+	}
 	l.path = transport.Path{Protocol: st.Protocol, Local: st.From, Remote: st.To}
 	if st.Protocol == transport.UDP {
 		p, err := s.transport.UDPPath(st.To, st.From)
@@ -109,6 +109,17 @@ func (s *Server) Revive(state json.RawMessage, owner call.Owner) (call.Leg, erro
 	l.timer.rearm(l)
 	s.addLeg(l)
 	return l, nil
+}
+
+// described reads both descriptions back.
+func (l *leg) described(st legState) (err error) {
+	if l.theirs, _, err = sdp.Parse([]byte(st.Theirs)); err != nil {
+		return fmt.Errorf("leg's state: %w", err)
+	}
+	if l.ours, l.origin, err = sdp.Parse([]byte(st.Ours)); err != nil {
+		return fmt.Errorf("leg's state: %w", err)
+	}
+	return nil
 }
 
 // reopen takes the same ports again and goes on as if nothing had been.

@@ -358,6 +358,7 @@ func (s *Server) identify(tx responder, req *wire.Request, p transport.Path) (ca
 		return party(ext), true
 	}
 	_, bound := s.cfg.Bindings.Source(p.Remote, string(p.Protocol))
+	bound = bound || s.cfg.Bindings.HasSource(p.Remote, string(p.Protocol), userOf(&req.From().Address))
 	if trunk, ok := s.cfg.Directory.Snapshot().TrunkFor(p.Remote); ok && !bound && v == noCredentials {
 		from := req.From()
 		return call.Party{Ref: "trunk:" + trunk.Name, Number: userOf(&from.Address), Name: from.DisplayName, Codecs: trunk.Codecs}, true
