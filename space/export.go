@@ -29,17 +29,17 @@ func (s *Space) Export(ctx context.Context, reveal bool) ([]byte, error) {
 }
 
 // render writes objects in their one canonical form.
-func (s *Space) render(all []set) string {
+func (s *Space) render(all []set) string { return write(s.list(all)) }
+
+func write(list []Object) string {
 	var b strings.Builder
-	for i, o := range s.config.Owners {
-		for _, obj := range all[i] {
-			if b.Len() > 0 {
-				b.WriteByte('\n')
-			}
-			b.WriteString("[[" + o.kind() + "]]\n")
-			for _, l := range obj.lines {
-				b.WriteString(l.Name + " = " + l.Value + "\n")
-			}
+	for _, o := range list {
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString("[[" + o.Kind + "]]\n")
+		for _, l := range o.Lines {
+			b.WriteString(l.Name + " = " + l.Value + "\n")
 		}
 	}
 	return b.String()

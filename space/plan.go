@@ -11,15 +11,15 @@ import (
 	"tincan/store"
 )
 
-// maxDocument bounds a document: some 100,000 objects.
-const maxDocument = 32 << 20
+// MaxDocument bounds the bytes of a document: some 100,000 objects.
+const MaxDocument = 32 << 20
 
 // plan reads a document and what is stored, and finds the difference. On an error
 // the plan is empty, never nil.
 func (s *Space) plan(ctx context.Context, text []byte, name string) (*plan, error) {
 	p := &plan{}
-	if len(text) > maxDocument {
-		return p, fmt.Errorf("%s has %d bytes, more than %d", name, len(text), maxDocument)
+	if len(text) > MaxDocument {
+		return p, fmt.Errorf("%s has %d bytes, more than %d", name, len(text), MaxDocument)
 	}
 	doc, err := form.Parse(name, text)
 	if err != nil {

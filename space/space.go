@@ -94,19 +94,31 @@ func (s *Space) Apply(ctx context.Context, doc []byte, name, who string) (*Chang
 func (s *Space) apply(ctx context.Context, doc []byte, name, who string) (*Change, error) {
 	for range maxTries {
 		p, err := s.plan(ctx, doc, name)
-		if err != nil || p.change.Empty() {
+		if err != nil {
 			return &p.change, err
 		}
-		err = s.config.Store.Update(ctx, func(tx *store.Tx) error { return s.write(tx, p, who) })
-		if errors.Is(err, errBetween) {
-			continue
+		change, err := s.commit(ctx, p, name, who)
+		if !errors.Is(err, errBetween) {
+			return change, err
 		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: nothing was applied: %w", name, err)
-		}
-		return &p.change, s.applied(ctx)
 	}
 	return nil, fmt.Errorf("%s: nothing was applied: %w, %d times; try again", name, errBetween, maxTries)
+}
+
+// commit makes a planned change, or fails with errBetween if objects have changed
+// since it was planned.
+func (s *Space) commit(ctx context.Context, p *plan, name, who string) (*Change, error) {
+	if p.change.Empty() {
+		return &p.change, nil
+	}
+	err := s.config.Store.Update(ctx, func(tx *store.Tx) error { return s.write(tx, p, who) })
+	if errors.Is(err, errBetween) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: nothing was applied: %w", name, err)
+	}
+	return &p.change, s.applied(ctx)
 }
 
 func (s *Space) applied(ctx context.Context) error {

@@ -255,7 +255,7 @@ func testHistory(t *testing.T, where string) {
 func testSecrets(t *testing.T, where string) {
 	s := open(t, where, box(t, 1))
 	s.apply(t, "[[extension]]\nnumber = \"101\"\nsecret = \"one\"\n[[extension]]\nnumber = \"102\"\n")
-	made, err := s.directory.Secret(t.Context(), "102")
+	made, err := directory.Secret(t.Context(), s.store, box(t, 1), "102")
 	if err != nil || len(made) != space.SecretLength {
 		t.Errorf("made %q, %v", made, err)
 	}

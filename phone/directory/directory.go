@@ -27,11 +27,14 @@ type Directory struct {
 	trunks []*Trunk
 }
 
+// Migrate brings the tables up to date: all that who only changes objects needs.
+func Migrate(ctx context.Context, s *store.Store) error { return s.Migrate(ctx, owner, schema()) }
+
 // Open migrates the tables and reads them. realm is the digest realm that the
 // hashes are made for. It fails, naming each, when secrets were sealed with
 // another key than box's: no phone could register.
 func Open(ctx context.Context, s *store.Store, box *secret.Box, realm string) (*Directory, error) {
-	if err := s.Migrate(ctx, owner, schema()); err != nil {
+	if err := Migrate(ctx, s); err != nil {
 		return nil, err
 	}
 	d := &Directory{store: s, box: box, realm: realm, names: map[string][]netip.Addr{}}
@@ -101,9 +104,9 @@ func (d *Directory) hash(forms []ExtensionForm) ([]*Extension, error) {
 }
 
 // Secret is an extension's secret in plain, for a command that shows it.
-func (d *Directory) Secret(ctx context.Context, number string) (string, error) {
+func Secret(ctx context.Context, s *store.Store, box *secret.Box, number string) (string, error) {
 	var plain []byte
-	err := d.store.View(ctx, func(tx *store.Tx) error {
+	err := s.View(ctx, func(tx *store.Tx) error {
 		all, err := Extensions{}.Read(tx)
 		if err != nil {
 			return err
@@ -112,8 +115,10 @@ func (d *Directory) Secret(ctx context.Context, number string) (string, error) {
 		if i < 0 {
 			return fmt.Errorf("there is no extension %s", number)
 		}
-		plain, err = d.box.Unseal(all[i].Secret, secretContext(number))
-		return err
+		if plain, err = box.Unseal(all[i].Secret, secretContext(number)); err != nil {
+			return fmt.Errorf("the secret of extension %s: %w", number, err)
+		}
+		return nil
 	})
 	return string(plain), err
 }

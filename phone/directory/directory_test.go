@@ -96,7 +96,7 @@ func testReload(t *testing.T, where string) {
 	if len(empty.Extensions()) != 0 {
 		t.Error("an old snapshot changed")
 	}
-	if plain, err := d.Secret(t.Context(), "101"); err != nil || plain != "s3cret-one" {
+	if plain, err := Secret(t.Context(), s, b, "101"); err != nil || plain != "s3cret-one" {
 		t.Errorf("secret %q, %v", plain, err)
 	}
 	if text := fmt.Sprintf("%v %+v", now.Extensions()[1], *now.Extensions()[1]); strings.Contains(text, known101[0]) {
