@@ -32,7 +32,7 @@ func TestCallAndHangup(t *testing.T) {
 				t.Errorf("leg %+v", leg)
 			}
 		}
-		l.idle()
+		l.left(true)
 	}
 }
 

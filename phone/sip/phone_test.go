@@ -47,7 +47,7 @@ type lab struct {
 }
 
 // quick are timers that let a test see a time-out.
-var quick = transaction.Timers{T1: 20 * time.Millisecond, T2: 80 * time.Millisecond, T4: 100 * time.Millisecond}
+var quick = transaction.Timers{T1: 50 * time.Millisecond, T2: 100 * time.Millisecond, T4: 100 * time.Millisecond}
 
 func newLab(t *testing.T) *lab { return openLab(t, t.TempDir(), "127.0.0.1:0") }
 
@@ -179,14 +179,22 @@ func (l *lab) last(n int) record.Record {
 	}
 }
 
-// idle waits until nothing of any call is left.
+// idle waits until nothing of any call is left but transactions that linger.
 func (l *lab) idle() {
+	l.t.Helper()
+	l.left(false)
+}
+
+func (l *lab) left(transactions bool) {
 	l.t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		calls, _ := l.calls.Counts()
 		used, _ := l.media.Ports()
-		srv, cli := l.sip.Transactions()
+		srv, cli := 0, 0
+		if transactions {
+			srv, cli = l.sip.Transactions()
+		}
 		l.sip.mu.Lock()
 		legs, merges := len(l.sip.legs), len(l.sip.merges)
 		l.sip.mu.Unlock()
