@@ -5,28 +5,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
-	"tincan/bus"
 	"tincan/config"
+	"tincan/config/form"
 	"tincan/phone/call"
-	"tincan/phone/call/record"
-	"tincan/phone/event"
 )
 
 // The control socket is how the commands reach a running server: HTTP over a
 // Unix socket in the data folder that only its owner may open.
-const (
-	controlFile = "control.sock"
-	maxDocument = 8 << 20 // bytes of a space.toml
-)
+const controlFile = "control.sock"
 
 // socketPath gives a path that fits into a socket address (108 bytes) however
 // deep the data folder is: by way of the open folder.
@@ -64,35 +57,57 @@ func (s *server) openControl(_ context.Context, cfg *config.Config) error {
 }
 
 func (s *server) controlHandler() http.Handler {
-	mux := http.NewServeMux()
-	get := func(path string, f func(*http.Request) (any, error)) { mux.HandleFunc("GET "+path, answer(f)) }
-	post := func(path string, f func(*http.Request) (any, error)) { mux.HandleFunc("POST "+path, answer(f)) }
-	get("/status", func(*http.Request) (any, error) { return s.status(), nil })
-	get("/calls", func(*http.Request) (any, error) { return s.exchange.Snapshots(), nil })
-	get("/records", s.records)
-	get("/registrations", func(*http.Request) (any, error) { return s.registrations(), nil })
-	get("/history", func(r *http.Request) (any, error) { return s.space.History(r.Context()) })
-	get("/export", s.export)
-	post("/apply", s.apply)
-	post("/revert/{n}", s.revert)
-	post("/hangup/{id}", s.hangup)
-	mux.HandleFunc("GET /trace", s.traceStream)
-	return mux
+	r := &routes{http.NewServeMux()}
+	r.get("/status", func(*http.Request) (any, error) { return s.status(), nil })
+	r.get("/calls", func(*http.Request) (any, error) { return orEmpty(s.exchange.Snapshots()), nil })
+	r.get("/registrations", func(*http.Request) (any, error) { return s.registrations(), nil })
+	r.post("/hangup/{id}", s.hangup)
+	r.mux.HandleFunc("GET /trace", s.traceStream)
+	o := &objects{
+		store: s.store, box: s.box, space: s.space, ledger: s.ledger,
+		devices: func(number string) int { return len(s.bindings.For(number)) },
+	}
+	o.handle(r)
+	return r.mux
 }
 
-// answer turns a result into JSON, and an error into RFC 9457's.
-func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
+// routes are the handlers of the control socket. Each gives what is answered as
+// JSON, or an error that becomes a problem.
+type routes struct{ mux *http.ServeMux }
+
+type handler func(*http.Request) (any, error)
+
+func (r *routes) get(path string, h handler)    { r.mux.HandleFunc("GET "+path, answer(h)) }
+func (r *routes) post(path string, h handler)   { r.mux.HandleFunc("POST "+path, answer(h)) }
+func (r *routes) delete(path string, h handler) { r.mux.HandleFunc("DELETE "+path, answer(h)) }
+
+// problem is an error on the wire (RFC 9457).
+type problem struct {
+	Title  string      `json:"title"`
+	Status int         `json:"status"`
+	Detail string      `json:"detail"`
+	Faults form.Faults `json:"faults,omitempty"` // what is wrong with a file
+}
+
+// answer turns a result into JSON, and an error into a problem.
+func answer(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		v, err := f(r)
+		v, err := h(r)
 		if err != nil {
-			w.Header().Set("Content-Type", "application/problem+json")
-			w.WriteHeader(http.StatusUnprocessableEntity)
-			_ = json.NewEncoder(w).Encode(map[string]any{"title": "refused", "status": http.StatusUnprocessableEntity, "detail": err.Error()})
+			refuse(w, err)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(v)
 	}
+}
+
+func refuse(w http.ResponseWriter, err error) {
+	p := problem{Title: "refused", Status: http.StatusUnprocessableEntity, Detail: err.Error()}
+	_ = errors.As(err, &p.Faults)
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p)
 }
 
 // status is what `tincan status` shows.
@@ -146,88 +161,14 @@ func (s *server) registrations() []registration {
 	return out
 }
 
-func (s *server) export(r *http.Request) (any, error) {
-	doc, err := s.space.Export(r.Context(), r.URL.Query().Get("reveal") == "true")
-	return map[string]string{"document": string(doc)}, err
-}
-
-func (s *server) apply(r *http.Request) (any, error) {
-	doc, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxDocument))
-	if err != nil {
-		return nil, fmt.Errorf("the document: %w", err)
-	}
-	q := r.URL.Query()
-	if q.Get("dry_run") == "true" {
-		return s.space.Plan(r.Context(), doc, q.Get("name"))
-	}
-	return s.space.Apply(r.Context(), doc, q.Get("name"), q.Get("who"))
-}
-
-func (s *server) revert(r *http.Request) (any, error) {
-	n, err := strconv.ParseInt(r.PathValue("n"), 10, 64)
-	if err != nil {
-		return nil, fmt.Errorf("version %q is no number", r.PathValue("n"))
-	}
-	return s.space.Revert(r.Context(), n, r.URL.Query().Get("who"))
-}
-
 func (s *server) hangup(r *http.Request) (any, error) {
 	id := r.PathValue("id")
 	if !s.exchange.Hangup(id, call.Normal.Why("ended by the operator")) {
-		return nil, fmt.Errorf("there is no call %s; see tincan calls", id)
+		return nil, noCall(id)
 	}
 	return map[string]string{"ended": id}, nil
 }
 
-// maxRecords bounds the call records of one answer.
-const maxRecords = 1000
-
-func (s *server) records(r *http.Request) (any, error) {
-	q := r.URL.Query()
-	limit, err := strconv.Atoi(q.Get("limit"))
-	if err != nil || limit < 1 || limit > maxRecords {
-		limit = 50
-	}
-	return s.ledger.List(r.Context(), record.Filter{Party: q.Get("party"), Limit: limit})
-}
-
-// traceStream sends SIP messages as lines of JSON until the watcher goes.
-func (s *server) traceStream(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	flush := http.NewResponseController(w)
-	_ = flush.Flush()
-	messages := make(chan event.Message, bus.QueueSize)
-	sub := s.bus.Subscribe(func(e any) {
-		if m, ok := e.(event.Message); ok {
-			select {
-			case messages <- m:
-			case <-r.Context().Done():
-			}
-		}
-	})
-	defer sub.Close()
-	s.watch(1)
-	defer s.watch(-1)
-	enc := json.NewEncoder(w)
-	for {
-		select {
-		case <-r.Context().Done():
-			return
-		case m := <-messages:
-			if err := enc.Encode(m); err != nil {
-				return
-			}
-			_ = flush.Flush()
-		}
-	}
-}
-
-// watch counts who watches, so that messages are published only for them.
-func (s *server) watch(delta int) {
-	s.watchers.Lock()
-	defer s.watchers.Unlock()
-	s.watching += delta
-	s.sip.Watch(s.watching > 0)
-}
+func noCall(id string) error { return fmt.Errorf("there is no call %s; see tincan calls", id) }
 
 func umask(mode int) int { return syscall.Umask(mode) }

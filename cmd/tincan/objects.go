@@ -2,18 +2,31 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strings"
+	"net/http"
+	"net/url"
+	"strconv"
 
-	"tincan/config"
+	"tincan/phone/call/record"
 	"tincan/phone/dialplan"
 	"tincan/phone/directory"
 	"tincan/secret"
 	"tincan/space"
 	"tincan/store"
 )
+
+// objects is what commands change and look up whether a server runs or not: its
+// handlers answer on the control socket, or within the command itself.
+type objects struct {
+	store   *store.Store
+	box     *secret.Box
+	space   *space.Space
+	ledger  *record.Ledger
+	devices func(number string) int // that are registered; nil: nobody knows
+}
 
 // openSpace puts the owners of objects together. applied is called after each
 // change; it may be nil.
@@ -27,79 +40,111 @@ func openSpace(ctx context.Context, st *store.Store, box *secret.Box, applied fu
 	})
 }
 
-// starter is an extension that a new server begins with.
-type starter struct{ number, name, secret string }
-
-// secretLength is of secrets made here: 100 bits in secret's alphabet.
-const secretLength = 20
-
-// begin gives a server that never had an object, and was told of none by a
-// configuration, two extensions to begin with.
-func (s *server) begin(ctx context.Context, cfg *config.Config) error {
-	if cfg.File != "" {
-		return nil
+// openAlone opens the objects of a store that no server has open.
+func openAlone(ctx context.Context, st *store.Store, box *secret.Box) (*objects, error) {
+	o := &objects{store: st, box: box}
+	if err := directory.Migrate(ctx, st); err != nil {
+		return nil, err
 	}
-	versions, err := s.space.History(ctx)
-	if err != nil || len(versions) > 0 {
-		return err
+	nobody := func(string) bool { return false } // no number is looked up here
+	_, err := dialplan.Open(ctx, dialplan.Config{Store: st, Extension: nobody})
+	if err != nil {
+		return nil, err
 	}
-	var doc strings.Builder
-	doc.WriteString("# What a new server begins with.\n")
-	fresh := []starter{{"101", "First phone", secret.Generate(secretLength)}, {"102", "Second phone", secret.Generate(secretLength)}}
-	for _, e := range fresh {
-		fmt.Fprintf(&doc, "[[extension]]\nnumber = %q\nname = %q\nsecret = %q\n", e.number, e.name, e.secret)
+	if o.ledger, err = record.Open(ctx, st); err != nil {
+		return nil, err
 	}
-	if _, err := s.space.Apply(ctx, []byte(doc.String()), "first start", "tincan"); err != nil {
-		return err
-	}
-	s.fresh = fresh
-	return nil
+	o.space, err = openSpace(ctx, st, box, nil)
+	return o, err
 }
 
-// welcome tells a person what to do next. Secrets are shown once, when they
-// are made, and on a standard output alone: never in the log.
-func (s *server) welcome(w io.Writer) {
-	var b strings.Builder
-	fmt.Fprintf(&b, "\nTincan %s is ready. Phones reach it at:\n", version)
-	host := s.reachable()
-	for _, l := range s.sockets {
-		if l.Proto == "http" {
-			continue
-		}
-		fmt.Fprintf(&b, "  %-4s %s port %d\n", strings.ToUpper(l.Proto), host, l.Addr.Port())
-	}
-	if len(s.fresh) > 0 {
-		b.WriteString("\nTwo extensions are ready:\n")
-		for _, e := range s.fresh {
-			fmt.Fprintf(&b, "  user %s   password %s\n", e.number, e.secret)
-		}
-		fmt.Fprintf(&b, `
-In each phone (Linphone, baresip, a desk phone, ...) make a SIP account with one
-of these users, its password, and %s as domain or server. Then dial the other
-number; *43 repeats what you say. See a password again: tincan extension secret 101
-`, host)
-	} else {
-		b.WriteString("\nExtensions: tincan extension list   A password: tincan extension secret NUMBER\n")
-	}
-	fmt.Fprintf(&b, "Something wrong: tincan doctor   Stop: Ctrl-C, or kill %d\n\n", os.Getpid())
-	_, _ = io.WriteString(w, b.String())
+func (o *objects) handle(r *routes) {
+	r.get("/export", o.export)
+	r.post("/apply", o.apply)
+	r.get("/history", o.history)
+	r.post("/revert/{n}", o.revert)
+	r.get("/records", o.records)
+	r.get("/extensions", o.extensions)
+	r.post("/extensions", o.addExtension)
+	r.delete("/extensions/{number}", o.removeExtension)
+	r.get("/extensions/{number}/secret", o.secret)
+	r.post("/extensions/{number}/secret", o.newSecret)
 }
 
-// reachable is the address to give to a phone in the same network.
-func (s *server) reachable() string {
-	if d := s.cfg().SIP.Domain; d != "" {
-		return d
+func (o *objects) export(r *http.Request) (any, error) {
+	doc, err := o.space.Export(r.Context(), r.URL.Query().Get("reveal") == "true")
+	return exported{string(doc)}, err
+}
+
+// exported is the answer of export.
+type exported struct {
+	Document string `json:"document"`
+}
+
+func (o *objects) apply(r *http.Request) (any, error) {
+	doc, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, space.MaxDocument))
+	if err != nil {
+		return nil, fmt.Errorf("the document: %w", err)
 	}
-	for _, l := range s.sockets {
-		if l.Proto != "http" && !l.Addr.Addr().IsUnspecified() {
-			return l.Addr.Addr().String()
-		}
+	q := r.URL.Query()
+	if q.Get("dry_run") == "true" {
+		return o.space.Plan(r.Context(), doc, q.Get("name"))
 	}
-	best := "127.0.0.1"
-	for _, a := range interfaceAddrs() {
-		if a.Is4() && !a.IsLoopback() && !a.IsLinkLocalUnicast() {
-			return a.String()
-		}
+	return o.space.Apply(r.Context(), doc, q.Get("name"), q.Get("who"))
+}
+
+func (o *objects) history(r *http.Request) (any, error) {
+	list, err := o.space.History(r.Context())
+	return orEmpty(list), err
+}
+
+func (o *objects) revert(r *http.Request) (any, error) {
+	n, err := strconv.ParseInt(r.PathValue("n"), 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no number of a version; see tincan history", r.PathValue("n"))
 	}
-	return best
+	change, err := o.space.Revert(r.Context(), n, r.URL.Query().Get("who"))
+	if errors.Is(err, space.ErrNoVersion) {
+		return nil, fmt.Errorf("there is no version %d; see tincan history", n)
+	}
+	return change, err
+}
+
+// maxRecords bounds the call records of one answer.
+const maxRecords = 1000
+
+func (o *objects) records(r *http.Request) (any, error) {
+	limit, err := recordLimit(r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	list, err := o.ledger.List(r.Context(), record.Filter{Party: r.URL.Query().Get("party"), Limit: limit})
+	return orEmpty(list), err
+}
+
+func recordLimit(q url.Values) (int, error) {
+	n, err := strconv.Atoi(q.Get("limit"))
+	if err != nil || n < 1 || n > maxRecords {
+		return 0, fmt.Errorf("a limit of %q is out of range; write --limit 1 to %d", q.Get("limit"), maxRecords)
+	}
+	return n, nil
+}
+
+// orEmpty makes a list that is written as [] when there is nothing in it.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// maxBody bounds the small documents of the control socket.
+const maxBody = 64 << 10
+
+func readBody(r *http.Request, into any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(body, into)
 }

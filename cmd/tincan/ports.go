@@ -12,10 +12,6 @@ import (
 	"syscall"
 )
 
-func flock(f *os.File) error {
-	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-}
-
 // explainListen says which port is taken, by whom, and what to change.
 func explainListen(err error, setting, proto, addr string) error {
 	_, port, _ := net.SplitHostPort(addr)

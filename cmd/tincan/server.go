@@ -9,9 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -334,21 +332,4 @@ func (s *server) reloadObjects(ctx context.Context) error {
 	default:
 	}
 	return nil
-}
-
-// lockData keeps a second server off the folder.
-func lockData(dir string) (*os.File, error) {
-	path := filepath.Join(dir, "tincan.lock")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("data folder: %w", err)
-	}
-	if err := flock(f); err != nil {
-		pid, _ := os.ReadFile(path)
-		_ = f.Close()
-		return nil, fmt.Errorf("the data folder %s is in use by another tincan (process %s); stop it, or set data = \"...\" to another folder", dir, pid)
-	}
-	_ = f.Truncate(0)
-	_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
-	return f, err
 }

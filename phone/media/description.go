@@ -70,7 +70,7 @@ type Stream struct {
 	Mux       bool           // RTCP comes on the RTP port (RFC 5761)
 	Direction Direction
 	Formats   []codec.Format // in the party's order of preference
-	Raw       []string       // formats as written, of a line that is not RTP
+	Raw       []string       // formats as written, of a line that is refused or not relayed
 	Ptime     int            // ms a packet; 0: not said
 	Feedback  []Feedback
 	// Passed are the attributes that concern the two ends alone and are handed

@@ -175,7 +175,8 @@ func isSDP(m wire.Message) bool {
 func withSDP(m interface {
 	AppendHeader(wire.Header)
 	SetBody([]byte)
-}, body []byte) {
+}, body []byte,
+) {
 	m.AppendHeader(wire.NewHeader("Content-Type", "application/sdp"))
 	m.SetBody(body)
 }

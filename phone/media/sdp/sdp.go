@@ -1,16 +1,19 @@
 // Package sdp reads and writes session descriptions (RFC 8866) as
 // media.Description.
 //
-// The reader is tolerant of what phones send: bare LF, no final line end, s=
-// or t= missing or out of place, unknown lines, m= lines of any kind. The
-// writer is strict. What this package does not know it drops, but for the
-// attributes that concern the two ends alone (passed).
+// The reader is tolerant of what phones send: LF or CR alone, no final line
+// end, s= or t= missing or out of place, unknown lines, m= lines of any kind.
+// The writer is strict, and what it wrote reads as what it was given. What this
+// package does not know it drops, but for the attributes that concern the two
+// ends alone (passed).
 package sdp
 
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,8 +55,7 @@ type parser struct {
 	conn      netip.Addr      // of the session
 	direction media.Direction // of the session
 	stream    *media.Stream   // nil: session level
-	pts       []uint8         // payload types of the stream in order
-	rtcpAddr  netip.Addr
+	listed    []string        // formats of the stream as written
 }
 
 // Parse reads a description; at most MaxBytes, MaxLines and MaxStreams.
@@ -62,19 +64,16 @@ func Parse(b []byte) (media.Description, Origin, error) {
 		return media.Description{}, Origin{}, fmt.Errorf("%w: %d bytes, at most %d", ErrMalformed, len(b), MaxBytes)
 	}
 	p := parser{direction: media.SendRecv}
-	text, n, seenVersion := string(b), 0, false
-	for len(text) > 0 {
-		line, rest, _ := strings.Cut(text, "\n")
-		text = rest
-		line = strings.TrimSuffix(line, "\r")
+	n, seenVersion := 0, false
+	for line := range lines(string(b)) {
 		if n++; n > MaxLines {
 			return p.d, p.o, malformed(n, "more than %d lines", MaxLines)
 		}
 		if line == "" {
 			continue
 		}
-		if len(line) < 2 || line[1] != '=' {
-			return p.d, p.o, malformed(n, "%.40q has no type=", line)
+		if len(line) < 2 || line[1] != '=' || strings.Contains(line, "\x00") {
+			return p.d, p.o, malformed(n, "%.40q is not type=value", line)
 		}
 		if line[0] == 'v' {
 			seenVersion = true
@@ -88,6 +87,27 @@ func Parse(b []byte) (media.Description, Origin, error) {
 	}
 	p.endStream()
 	return p.d, p.o, nil
+}
+
+// lines gives the lines without their ends: CRLF, LF, or CR alone, so that no
+// value holds an end that another parser would see (RFC 8866 9, byte-string).
+func lines(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for len(text) > 0 {
+			end := strings.IndexAny(text, "\r\n")
+			line, skip := text, 0
+			if end >= 0 {
+				line, skip = text[:end], 1
+				if strings.HasPrefix(text[end:], "\r\n") {
+					skip = 2
+				}
+			}
+			text = text[len(line)+skip:]
+			if !yield(line) {
+				return
+			}
+		}
+	}
 }
 
 func (p *parser) line(n int, kind byte, value string) error {
@@ -111,7 +131,13 @@ func (p *parser) origin(value string) {
 	}
 	p.o.ID, _ = strconv.ParseUint(f[1], 10, 64)
 	p.o.Version, _ = strconv.ParseUint(f[2], 10, 64)
-	p.o.Addr, _ = netip.ParseAddr(f[5])
+	p.o.Addr = address(f[5])
+}
+
+// address reads an address as packets have it: a host name gives none.
+func address(s string) netip.Addr {
+	a, _ := netip.ParseAddr(s)
+	return a.Unmap().WithZone("")
 }
 
 // connection reads "IN IP4 192.0.2.1[/ttl]". A host name gives no address:
@@ -122,8 +148,7 @@ func (p *parser) connection(n int, value string) error {
 		return malformed(n, "connection %.40q is not IN IP4|IP6 address", value)
 	}
 	host, _, _ := strings.Cut(f[2], "/")
-	addr, _ := netip.ParseAddr(host)
-	addr = addr.WithZone("")
+	addr := address(host)
 	if p.stream == nil {
 		p.conn = addr
 	} else {
@@ -152,17 +177,23 @@ func (p *parser) media(n int, value string) error {
 	p.d.Streams = append(p.d.Streams, media.Stream{
 		Name: f[0], Proto: f[2], RTP: netip.AddrPortFrom(p.conn, uint16(port)), Direction: p.direction,
 	})
-	p.stream, p.pts, p.rtcpAddr = &p.d.Streams[len(p.d.Streams)-1], nil, netip.Addr{}
-	return p.formats(n, f[3:])
+	p.stream, p.listed = &p.d.Streams[len(p.d.Streams)-1], f[3:]
+	if len(p.listed) == 0 {
+		p.listed = []string{noFormat}
+		return nil
+	}
+	return p.formats(n, p.listed)
 }
+
+// noFormat stands where the grammar wants a format and there is none.
+const noFormat = "0"
 
 func (p *parser) formats(n int, fields []string) error {
 	s := p.stream
-	if !strings.HasPrefix(s.Proto, "RTP/") && !strings.Contains(s.Proto, "/RTP/") {
-		s.Raw = fields
+	if s.Kind = kinds[s.Name]; s.Kind == media.Other || !strings.HasPrefix(s.Proto, "RTP/") && !strings.Contains(s.Proto, "/RTP/") {
+		s.Kind = media.Other
 		return nil
 	}
-	s.Kind = kinds[s.Name]
 	for _, f := range fields {
 		pt, err := strconv.ParseUint(f, 10, 7)
 		if err != nil {
@@ -205,7 +236,7 @@ func (p *parser) attribute(n int, value string) error {
 			f.Fmtp = rest
 		}
 	case "ptime":
-		ms, _ := strconv.ParseFloat(arg, 64)
+		ms, _ := strconv.ParseFloat(strings.TrimSpace(arg), 64)
 		if ms > 0 && ms <= 200 {
 			s.Ptime = int(ms)
 		}
@@ -254,11 +285,11 @@ func (p *parser) rtpmap(n int, arg string) error {
 		return nil // of a payload type that the m= line does not list
 	}
 	parts := strings.Split(rest, "/")
-	if len(parts) < 2 {
+	if len(parts) < 2 || !token(parts[0]) {
 		return malformed(n, "rtpmap %.40q wants name/clock", arg)
 	}
 	clock, err := strconv.ParseUint(parts[1], 10, 32)
-	if err != nil || clock == 0 || parts[0] == "" {
+	if err != nil || clock == 0 {
 		return malformed(n, "rtpmap %.40q wants name/clock", arg)
 	}
 	f.Name, f.Clock, f.Channels = strings.ToLower(parts[0]), uint32(clock), 1
@@ -272,6 +303,16 @@ func (p *parser) rtpmap(n int, arg string) error {
 	return nil
 }
 
+// token reports whether s is one (RFC 8866 9), as names of codecs are.
+func token(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c > '~' || strings.IndexByte("\"(),/:;<=>?@[\\]", c) >= 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
 // rtcp reads "port [IN IP4 address]" (RFC 3605).
 func (p *parser) rtcp(arg string) {
 	f := strings.Fields(arg)
@@ -279,14 +320,14 @@ func (p *parser) rtcp(arg string) {
 		return
 	}
 	port, err := strconv.ParseUint(f[0], 10, 16)
-	if err != nil {
+	if err != nil || port == 0 {
 		return
 	}
 	addr := netip.Addr{}
 	if len(f) == 4 {
-		addr, _ = netip.ParseAddr(f[3])
+		addr = address(f[3])
 	}
-	p.stream.RTCP = netip.AddrPortFrom(addr.WithZone(""), uint16(port))
+	p.stream.RTCP = netip.AddrPortFrom(addr, uint16(port))
 }
 
 func (p *parser) feedback(arg string) {
@@ -301,18 +342,21 @@ func (p *parser) feedback(arg string) {
 // endStream settles what could come in any order within the stream.
 func (p *parser) endStream() {
 	s := p.stream
-	if s == nil {
+	p.stream = nil
+	switch {
+	case s == nil:
 		return
+	case s.Kind == media.Other:
+		s.Raw = p.listed
+	default: // a dynamic payload type without rtpmap means nothing
+		s.Formats = slices.DeleteFunc(s.Formats, func(f codec.Format) bool { return f.Name == "" })
+		s.Feedback = slices.DeleteFunc(s.Feedback, func(fb media.Feedback) bool {
+			return !fb.All && !slices.ContainsFunc(s.Formats, func(f codec.Format) bool { return f.PT == fb.PT })
+		})
 	}
-	named := s.Formats[:0]
-	for _, f := range s.Formats {
-		if f.Name != "" { // a dynamic payload type without rtpmap means nothing
-			named = append(named, f)
-		}
-	}
-	s.Formats = named
-	if !s.RTP.Addr().IsValid() && p.conn.IsValid() {
-		s.RTP = netip.AddrPortFrom(p.conn, s.RTP.Port())
+	if s.Refused() || s.Kind != media.Other && len(s.Formats) == 0 {
+		*s = media.Stream{Kind: s.Kind, Name: s.Name, Proto: s.Proto, Raw: p.listed}
+		return
 	}
 	if s.RTP.Addr().IsUnspecified() { // RFC 2543's hold, still sent
 		s.Direction &^= media.RecvOnly
@@ -320,8 +364,4 @@ func (p *parser) endStream() {
 	if s.RTCP.Port() != 0 && !s.RTCP.Addr().IsValid() {
 		s.RTCP = netip.AddrPortFrom(s.RTP.Addr(), s.RTCP.Port())
 	}
-	if len(s.Formats) == 0 && s.Kind != media.Other {
-		s.RTP = netip.AddrPortFrom(s.RTP.Addr(), 0)
-	}
-	p.stream = nil
 }

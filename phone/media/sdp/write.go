@@ -10,7 +10,8 @@ import (
 )
 
 // Write gives the description as text. Each stream's RTP is where it is to be
-// received; the session's address is the origin's.
+// received; the session's address is the origin's. What came from a stranger
+// stays within its line.
 func Write(d media.Description, o Origin) []byte {
 	w := make(writer, 0, 640)
 	w.add("v=0\r\no=- ", strconv.FormatUint(o.ID, 10), " ", strconv.FormatUint(o.Version, 10), " ")
@@ -32,15 +33,31 @@ func (w *writer) add(parts ...string) {
 	}
 }
 
-func (w *writer) int(n int) { *w = strconv.AppendInt(*w, int64(n), 10) }
+func (w *writer) number(n uint64) { *w = strconv.AppendUint(*w, n, 10) }
+
+// text writes a value that a party gave: whatever it holds, it ends no line
+// (RFC 8866 9, byte-string).
+func (w *writer) text(s string) {
+	for i := range len(s) {
+		if c := s[i]; c == '\r' || c == '\n' || c == 0 {
+			*w = append(*w, ' ')
+		} else {
+			*w = append(*w, c)
+		}
+	}
+}
+
+// nowhere is written where no address is known: a name that never resolves
+// (RFC 6157 5.1.2 has it for IPv6).
+const nowhere = "IN IP4 unknown.invalid"
 
 func (w *writer) address(a netip.Addr) {
-	if !a.IsValid() {
-		a = netip.IPv4Unspecified()
-	}
-	if a.Is4() || a.Is4In6() {
+	switch {
+	case !a.IsValid():
+		w.add(nowhere)
+	case a.Is4() || a.Is4In6():
 		w.add("IN IP4 ", a.Unmap().String())
-	} else {
+	default:
 		w.add("IN IP6 ", a.WithZone("").String())
 	}
 }
@@ -54,15 +71,18 @@ func (w *writer) stream(s *media.Stream, session netip.Addr) {
 	if proto == "" {
 		proto = "RTP/AVP"
 	}
-	w.add("m=", name, " ")
-	w.int(int(s.RTP.Port()))
-	w.add(" ", proto)
+	w.add("m=")
+	w.text(name)
+	w.add(" ")
+	w.number(uint64(s.RTP.Port()))
+	w.add(" ")
+	w.text(proto)
 	w.list(s)
 	w.add("\r\n")
 	if s.Refused() {
 		return
 	}
-	if a := s.RTP.Addr(); a.IsValid() && a != session {
+	if a := s.RTP.Addr(); a != session {
 		w.add("c=")
 		w.address(a)
 		w.add("\r\n")
@@ -73,13 +93,14 @@ func (w *writer) stream(s *media.Stream, session netip.Addr) {
 func (w *writer) list(s *media.Stream) {
 	for _, f := range s.Formats {
 		w.add(" ")
-		w.int(int(f.PT))
+		w.number(uint64(f.PT))
 	}
 	for _, r := range s.Raw {
-		w.add(" ", r)
+		w.add(" ")
+		w.text(r)
 	}
 	if len(s.Formats)+len(s.Raw) == 0 {
-		w.add(" 0") // the grammar wants one even on a refused line
+		w.add(" ", noFormat)
 	}
 }
 
@@ -92,18 +113,20 @@ func (w *writer) attributes(s *media.Stream) {
 		if fb.All {
 			w.add("*")
 		} else {
-			w.int(int(fb.PT))
+			w.number(uint64(fb.PT))
 		}
-		w.add(" ", fb.Value, "\r\n")
+		w.add(" ")
+		w.text(fb.Value)
+		w.add("\r\n")
 	}
 	if s.Ptime > 0 {
 		w.add("a=ptime:")
-		w.int(s.Ptime)
+		w.number(uint64(s.Ptime))
 		w.add("\r\n")
 	}
-	if s.RTCP.Port() != 0 && !s.Mux {
+	if s.RTCP.Port() != 0 { // with mux too: for who does not know it (RFC 5761 5.1.3)
 		w.add("a=rtcp:")
-		w.int(int(s.RTCP.Port()))
+		w.number(uint64(s.RTCP.Port()))
 		if a := s.RTCP.Addr(); a.IsValid() && a != s.RTP.Addr() {
 			w.add(" ")
 			w.address(a)
@@ -114,25 +137,31 @@ func (w *writer) attributes(s *media.Stream) {
 		w.add("a=rtcp-mux\r\n")
 	}
 	for _, a := range s.Passed {
-		w.add("a=", a, "\r\n")
+		w.add("a=")
+		w.text(a)
+		w.add("\r\n")
 	}
 	w.add("a=", s.Direction.String(), "\r\n")
 }
 
 func (w *writer) rtpmap(f codec.Format) {
 	w.add("a=rtpmap:")
-	w.int(int(f.PT))
-	w.add(" ", encodingName(f.Name), "/")
-	w.int(int(f.Clock))
+	w.number(uint64(f.PT))
+	w.add(" ")
+	w.text(encodingName(f.Name))
+	w.add("/")
+	w.number(uint64(f.Clock))
 	if f.Channels > 1 {
 		w.add("/")
-		w.int(int(f.Channels))
+		w.number(uint64(f.Channels))
 	}
 	w.add("\r\n")
 	if f.Fmtp != "" {
 		w.add("a=fmtp:")
-		w.int(int(f.PT))
-		w.add(" ", f.Fmtp, "\r\n")
+		w.number(uint64(f.PT))
+		w.add(" ")
+		w.text(f.Fmtp)
+		w.add("\r\n")
 	}
 }
 
