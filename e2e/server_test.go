@@ -31,11 +31,12 @@ const (
 
 // server is one running tincan with a data folder of its own.
 type server struct {
-	*peer.Process
-	where    place
-	folder   string
-	sip, tls int // ports
-	http     int
+	*peer.Process // the one that runs now
+	lives         []*peer.Process
+	where         place
+	folder        string
+	sip, tls      int // ports
+	http          int
 }
 
 // place is where a server runs: its address, and its network namespace.
@@ -59,6 +60,11 @@ func startServerAt(t *testing.T, where place, space string) *server {
 	rtp := rtpFirst + rtpBlock*rand.IntN(rtpBlocks)
 	s.write(t, "tincan.toml", fmt.Sprintf(configText,
 		filepath.Join(s.folder, "data"), s.address(), s.addressTLS(), where.ip, rtp, rtp+rtpBlock-1, s.http))
+	t.Cleanup(func() { // before any phone's, so that it runs after them all
+		for _, life := range s.lives {
+			life.CleanUp(t)
+		}
+	})
 	s.start(t)
 	s.apply(t, space)
 	return s
@@ -94,10 +100,11 @@ func (s *server) write(t *testing.T, name, text string) string {
 // start starts the process and waits until it is ready.
 func (s *server) start(t *testing.T) {
 	t.Helper()
-	s.Process = peer.Start(t, peer.Spec{
+	s.Process = peer.Launch(t, peer.Spec{
 		Name: "tincan", Path: os.Getenv(binaryEnv), Args: []string{"serve", "--config", s.config()},
 		Dir: s.folder, Netns: s.where.netns,
 	})
+	s.lives = append(s.lives, s.Process)
 	deadline := time.NewTimer(peer.Patience)
 	defer deadline.Stop()
 	ticker := time.NewTicker(readyPoll)

@@ -66,6 +66,15 @@ type Process struct {
 // Start runs a program until the test ends.
 func Start(t testing.TB, spec Spec) *Process {
 	t.Helper()
+	p := Launch(t, spec)
+	t.Cleanup(func() { p.CleanUp(t) })
+	return p
+}
+
+// Launch runs a program that the caller ends with CleanUp: a server that is
+// started again must still outlive the phones that were started before.
+func Launch(t testing.TB, spec Spec) *Process {
+	t.Helper()
 	argv := spec.Netns.command(append([]string{spec.Path}, spec.Args...))
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir, cmd.Env = spec.Dir, append(os.Environ(), spec.Env...)
@@ -90,7 +99,6 @@ func Start(t testing.TB, spec Spec) *Process {
 		t.Fatalf("start %s: %v", spec.Name, err)
 	}
 	go p.follow(output)
-	t.Cleanup(func() { p.cleanUp(t) })
 	return p
 }
 
@@ -204,7 +212,8 @@ func (p *Process) Stop() {
 	})
 }
 
-func (p *Process) cleanUp(t testing.TB) {
+// CleanUp stops the process and, when the test has failed, shows what it said.
+func (p *Process) CleanUp(t testing.TB) {
 	p.Stop()
 	if !t.Failed() {
 		return
