@@ -17,6 +17,9 @@ const (
 	// setupPatience bounds one call's set-up.
 	setupPatience = 10 * time.Second
 
+	// maxMessageBytes holds an answer to OPTIONS.
+	maxMessageBytes = 1500
+
 	// hangUpPatience bounds one call's end.
 	hangUpPatience = 5 * time.Second
 )
@@ -78,7 +81,34 @@ func NewSwitchboard(own, server, number string) (*Switchboard, error) {
 		defer close(s.ended)
 		_ = listener.ServeUDP(conn) // ends when Close closes the socket
 	}()
+	if err := s.awaitServing(); err != nil {
+		s.Close()
+		return nil, err
+	}
 	return s, nil
+}
+
+// awaitServing asks ourselves until we answer: a request that sipgo sends before
+// it serves the socket would open another on the same port, and fail.
+func (s *Switchboard) awaitServing() error {
+	conn, err := net.Dial("udp4", s.own)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(setupPatience)); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(conn, "OPTIONS sip:load@%[1]s SIP/2.0\r\nVia: SIP/2.0/UDP %[2]s;branch=z9hG4bKself;rport\r\n"+
+		"Max-Forwards: 70\r\nFrom: <sip:self@%[1]s>;tag=self\r\nTo: <sip:load@%[1]s>\r\nCall-ID: self@%[2]s\r\n"+
+		"CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n", s.own, conn.LocalAddr())
+	if err != nil {
+		return err
+	}
+	if _, err := conn.Read(make([]byte, maxMessageBytes)); err != nil {
+		return fmt.Errorf("listen on %s: no answer from ourselves: %w", s.own, err)
+	}
+	return nil
 }
 
 func (s *Switchboard) handle(listener *sipgo.Server) {
