@@ -128,7 +128,10 @@ func ordered(f []codec.Format, order []string) (out []codec.Format) {
 	if len(order) == 0 {
 		return slices.Clone(f)
 	}
-	for _, n := range order {
+	for i, n := range order {
+		if slices.Contains(order[:i], n) {
+			continue
+		}
 		for _, x := range f {
 			if x.Name == n {
 				out = append(out, x)
@@ -179,16 +182,10 @@ func answered(in, got *Stream) Stream {
 	}
 	renumber := map[uint8]uint8{}
 	for _, g := range got.Formats {
-		if Auxiliary(g) {
-			continue
-		}
-		for _, f := range in.Formats {
-			if f.Same(g) {
-				renumber[g.PT] = f.PT
-				g.PT = f.PT
-				s.Formats = append(s.Formats, g)
-				break
-			}
+		if f, ok := counterpart(in.Formats, g, s.Formats); ok && !Auxiliary(g) {
+			renumber[g.PT] = f.PT
+			g.PT = f.PT
+			s.Formats = append(s.Formats, g)
 		}
 	}
 	for _, fb := range got.Feedback {
@@ -205,6 +202,41 @@ func answered(in, got *Stream) Stream {
 		}
 	}
 	return s
+}
+
+// counterpart finds the same codec as f among formats, by its payload type
+// where several are the same, leaving out the payload types in taken.
+func counterpart(formats []codec.Format, f codec.Format, taken []codec.Format) (found codec.Format, ok bool) {
+	for _, o := range formats {
+		used := slices.ContainsFunc(taken, func(t codec.Format) bool { return t.PT == o.PT })
+		if used || !o.Same(f) {
+			continue
+		}
+		if !ok || o.PT == f.PT {
+			found, ok = o, true
+		}
+	}
+	return found, ok
+}
+
+// Within reduces an answer to what was offered: lines and formats that were
+// not are nobody's wish, though an answer may name formats beside them (RFC
+// 3264 6.1).
+func Within(offer, answer Description) Description {
+	out := Description{Streams: slices.Clone(answer.Streams)}
+	for i := range out.Streams {
+		s := &out.Streams[i]
+		switch {
+		case s.Refused() || s.Kind == Other:
+		case i >= len(offer.Streams) || offer.Streams[i].Refused():
+			*s = refusedCopy(s)
+		default:
+			s.Formats = slices.DeleteFunc(slices.Clone(s.Formats), func(f codec.Format) bool {
+				return !slices.ContainsFunc(offer.Streams[i].Formats, f.Same)
+			})
+		}
+	}
+	return out
 }
 
 // Keep makes the answer to a new offer within a standing call: the codecs in

@@ -125,7 +125,7 @@ func (l *leg) Offer(d media.Description) {
 			l.post(call.OfferRefused{Leg: l, Err: err})
 			return
 		}
-		l.post(call.Reanswered{Leg: l, Answer: l.theirs})
+		l.post(call.Reanswered{Leg: l, Answer: media.Within(l.ours, l.theirs)})
 	})
 }
 

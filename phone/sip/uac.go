@@ -249,7 +249,8 @@ func (l *leg) provisional(res *wire.Response) {
 	if d, ok, err := offerIn(res); ok && err == nil && isSDP(res) && len(l.theirs.Streams) == 0 {
 		l.theirs = d
 		l.configure()
-		ev.Early = &d
+		early := media.Within(l.ours, d)
+		ev.Early = &early
 	}
 	l.post(ev)
 }
@@ -296,7 +297,7 @@ func (l *leg) established(res *wire.Response) {
 	l.theirs = d
 	l.configure()
 	l.timer.agreed(l, res)
-	l.post(call.Answered{Leg: l, Answer: d})
+	l.post(call.Answered{Leg: l, Answer: media.Within(l.ours, d)})
 }
 
 func (l *leg) sendACK(seq uint32) {

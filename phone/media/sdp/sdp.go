@@ -180,9 +180,8 @@ func (p *parser) media(n int, value string) error {
 	p.stream, p.listed = &p.d.Streams[len(p.d.Streams)-1], f[3:]
 	if len(p.listed) == 0 {
 		p.listed = []string{noFormat}
-		return nil
 	}
-	return p.formats(n, p.listed)
+	return p.formats(n, f[3:])
 }
 
 // noFormat stands where the grammar wants a format and there is none.
