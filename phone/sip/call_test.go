@@ -334,12 +334,7 @@ func TestGlare(t *testing.T) {
 	}
 	d = d.within(ok)
 	a.send("ACK", target(ok), d, "")
-	leg := l.sip.leg(tagOf(ok))
-	for stands := false; !stands; time.Sleep(time.Millisecond) { // until the ACK is here
-		leg.mu.Lock()
-		stands = leg.stage == up
-		leg.mu.Unlock()
-	}
+	leg := l.standingLeg(tagOf(ok))
 	for leg.refresh(); ; { // what the timer does after 45 s
 		if m := a.read(time.Second); m != nil && begins(m, "INVITE") {
 			ours := d.next()
