@@ -21,20 +21,9 @@ func callExperiment() experiment {
 		subjects: []subject{tincan, b2b, asterisk},
 		measure:  measureCalls,
 		figures: []figure{
-			{key: "cpu", name: "CPU a call", unit: "ms", limit: callLimit},
+			{key: "cpu", name: "CPU a call", unit: "ms", limit: scaled(2, b2b.name, 1.5)},
 		},
 	}
-}
-
-// callLimit: 2 ms where the bare sipgo back-to-back costs 1.5.
-func callLimit(by map[string]summary) (float64, string) {
-	const ours, bare = 2.0, 1.5
-	peer, ok := by[b2b.name]
-	if !ok {
-		return ours, fmt.Sprintf("<= %g", ours)
-	}
-	limit := ours / bare * peer.median
-	return limit, fmt.Sprintf("<= %.2f (2 to the peer's 1.5)", limit)
 }
 
 func measureCalls(l *lab, s subject) (values, error) {

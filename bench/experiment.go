@@ -124,3 +124,16 @@ func (e experiment) present(o options) []subject {
 func atMost(limit float64) func(map[string]summary) (float64, string) {
 	return func(map[string]summary) (float64, string) { return limit, fmt.Sprintf("<= %g", limit) }
 }
+
+// scaled is a target set on a machine where a peer's figure was known: it grows
+// and shrinks with what the peer takes here, and stands as it is without it.
+func scaled(ours float64, peer string, theirs float64) func(map[string]summary) (float64, string) {
+	return func(by map[string]summary) (float64, string) {
+		got, ok := by[peer]
+		if !ok {
+			return ours, fmt.Sprintf("<= %g", ours)
+		}
+		limit := ours / theirs * got.median
+		return limit, fmt.Sprintf("<= %.4g (%g to the peer's %g)", limit, ours, theirs)
+	}
+}
