@@ -166,18 +166,19 @@ func within(name, folder string) bool {
 	return name == folder || strings.HasPrefix(name, folder+"/")
 }
 
-// listed returns the module's packages and the edges between them, tests'
-// imports included.
+// listed returns the module's packages and the edges between them, those of
+// tests inside a package included. A test outside one (package x_test) uses it as
+// a stranger would, and may bring what it likes.
 func listed(t *testing.T) (edges []edge, packages []string) {
 	t.Helper()
-	output, err := exec.Command("go", "list", "-e", "-json=ImportPath,Imports,TestImports,XTestImports", "./...").Output()
+	output, err := exec.Command("go", "list", "-e", "-json=ImportPath,Imports,TestImports", "./...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
 	for decoder := json.NewDecoder(strings.NewReader(string(output))); ; {
 		var p struct {
-			ImportPath                         string
-			Imports, TestImports, XTestImports []string
+			ImportPath           string
+			Imports, TestImports []string
 		}
 		if err := decoder.Decode(&p); err == io.EOF {
 			break
@@ -189,7 +190,7 @@ func listed(t *testing.T) (edges []edge, packages []string) {
 			continue // this folder
 		}
 		packages = append(packages, from)
-		edges = append(edges, inside(from, slices.Concat(p.Imports, p.TestImports, p.XTestImports))...)
+		edges = append(edges, inside(from, slices.Concat(p.Imports, p.TestImports))...)
 	}
 	if len(edges) == 0 {
 		t.Fatalf("go list found no edge between packages of %s; is this its root?", module)
