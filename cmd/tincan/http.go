@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"time"
 
@@ -46,12 +45,6 @@ func storeWord(st store.Status) string {
 		return "down: " + st.Err
 	}
 	return "up"
-}
-
-func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }
 
 // metrics reads the server's counts when it is scraped.

@@ -10,10 +10,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"tincan/config"
+	"tincan/config/form"
 )
 
 // Set by the linker (see Makefile).
@@ -24,16 +26,28 @@ var (
 
 func main() {
 	if err := command(os.Stdout, os.Stderr).Execute(); err != nil {
-		fmt.Fprintln(os.Stderr, "tincan:", err)
-		var code exitCode
-		if errors.As(err, &code) {
-			os.Exit(int(code))
-		}
-		os.Exit(1)
+		os.Exit(explain(os.Stderr, err))
 	}
 }
 
-// exitCode is an error that ends the process with its own code.
+// explain says what went wrong and gives the code to end with. Faults of a file
+// stand on lines of their own, so that editors find the places.
+func explain(w io.Writer, err error) int {
+	var code exitCode
+	if errors.As(err, &code) {
+		return int(code)
+	}
+	var faults form.Faults
+	between := " "
+	if errors.As(err, &faults) || strings.Contains(err.Error(), "\n") {
+		between = " this must be put right first:\n"
+	}
+	_, _ = fmt.Fprintf(w, "tincan:%s%v\n", between, err)
+	return 1
+}
+
+// exitCode is an error that ends the process with its own code; what is wrong was
+// said already.
 type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("ends with code %d", int(e)) }
@@ -55,13 +69,17 @@ func command(out, errOut io.Writer) *cobra.Command {
 		Use:           "tincan",
 		Short:         "The phone server of a hackerspace, a lab or a home",
 		SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetOut(out)
 	root.SetErr(errOut)
-	root.PersistentFlags().StringVar(&o.config, "config", "", "configuration `file`; tincan.toml of this folder if it is there, else defaults")
+	root.PersistentFlags().StringVar(&o.config, "config", "", "configuration `file`; without it ./tincan.toml, and if that is not there defaults")
 	root.PersistentFlags().BoolVar(&o.json, "json", false, "print JSON")
 	root.AddCommand(serveCommand(o), versionCommand(o))
-	root.AddCommand(clientCommands(o)...)
+	root.AddCommand(
+		applyCommand(o), exportCommand(o), historyCommand(o), revertCommand(o), extensionCommand(o),
+		statusCommand(o), callsCommand(o), recordsCommand(o), registrationsCommand(o), traceCommand(o), doctorCommand(o),
+	)
 	return root
 }
 

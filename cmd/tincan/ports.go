@@ -48,17 +48,25 @@ func holder(kind, port string) string {
 
 // collectInodes gathers the sockets bound to a port from a table of /proc/net.
 func collectInodes(table, suffix string, listening bool, into map[string]bool) {
-	f, err := os.Open(table)
+	eachSocket(table, func(local, state, inode string) {
+		if strings.HasSuffix(local, suffix) && (!listening || state == "0A") {
+			into["socket:["+inode+"]"] = true
+		}
+	})
+}
+
+// eachSocket reads a table of /proc/net: local address and port in hex, state and
+// inode of each socket.
+func eachSocket(table string, f func(local, state, inode string)) {
+	file, err := os.Open(table)
 	if err != nil {
 		return
 	}
-	defer func() { _ = f.Close() }()
-	for sc := bufio.NewScanner(f); sc.Scan(); {
-		col := strings.Fields(sc.Text())
-		if len(col) < 10 || !strings.HasSuffix(col[1], suffix) || listening && col[3] != "0A" {
-			continue
+	defer func() { _ = file.Close() }()
+	for sc := bufio.NewScanner(file); sc.Scan(); {
+		if col := strings.Fields(sc.Text()); len(col) >= 10 {
+			f(col[1], col[3], col[9])
 		}
-		into["socket:["+col[9]+"]"] = true
 	}
 }
 

@@ -158,6 +158,7 @@ func (s *server) openObjects(ctx context.Context, cfg *config.Config) (err error
 	if s.space, err = openSpace(ctx, s.store, s.box, s.reloadObjects); err != nil {
 		return err
 	}
+	s.forgetRemoved() // extensions that went while no server ran
 	if err := s.begin(ctx, cfg); err != nil {
 		return err
 	}
@@ -323,13 +324,18 @@ func (s *server) reloadObjects(ctx context.Context) error {
 	if err := s.plan.Reload(ctx); err != nil {
 		return err
 	}
-	snap := s.directory.Snapshot()
-	for _, b := range s.bindings.Retain(func(ext string) bool { _, ok := snap.Extension(ext); return ok }) {
-		s.bus.Publish(event.Registration{Time: time.Now(), Extension: b.Extension, Contact: b.Contact, Step: "removed"})
-	}
+	s.forgetRemoved()
 	select {
 	case s.resolveNow <- struct{}{}:
 	default:
 	}
 	return nil
+}
+
+// forgetRemoved takes away the devices of extensions that are no more.
+func (s *server) forgetRemoved() {
+	snap := s.directory.Snapshot()
+	for _, b := range s.bindings.Retain(func(ext string) bool { _, ok := snap.Extension(ext); return ok }) {
+		s.bus.Publish(event.Registration{Time: time.Now(), Extension: b.Extension, Contact: b.Contact, Step: "removed"})
+	}
 }

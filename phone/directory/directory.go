@@ -113,7 +113,7 @@ func Secret(ctx context.Context, s *store.Store, box *secret.Box, number string)
 		}
 		i := slices.IndexFunc(all, func(e ExtensionForm) bool { return e.Number == number })
 		if i < 0 {
-			return fmt.Errorf("there is no extension %s", number)
+			return fmt.Errorf("there is no extension %s; see tincan extension list", number)
 		}
 		if plain, err = box.Unseal(all[i].Secret, secretContext(number)); err != nil {
 			return fmt.Errorf("the secret of extension %s: %w", number, err)

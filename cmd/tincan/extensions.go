@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"tincan/config/form"
+	"tincan/phone/directory"
+	"tincan/secret"
+	"tincan/space"
+	"tincan/store"
+)
+
+// extension is a line of `tincan extension list`.
+type extension struct {
+	Number      string   `json:"number"`
+	Name        string   `json:"name,omitempty"`
+	Codecs      []string `json:"codecs,omitempty"`
+	Digest      string   `json:"digest,omitempty"`
+	RingSeconds int      `json:"ring_seconds,omitempty"`
+	Devices     *int     `json:"devices,omitempty"` // registered now; only a server knows
+}
+
+// account is an extension that was made, or its secret that was asked for.
+type account struct {
+	Number string        `json:"number"`
+	Secret string        `json:"secret,omitempty"`
+	Change *space.Change `json:"change,omitempty"`
+}
+
+// wantedExtension is what `tincan extension add` asks for.
+type wantedExtension struct {
+	Number string   `json:"number"`
+	Name   string   `json:"name"`
+	Secret string   `json:"secret"` // empty: one is made, and told
+	Codecs []string `json:"codecs"`
+}
+
+const kindExtension = "extension"
+
+func noExtension(number string) error {
+	return fmt.Errorf("there is no extension %s; see tincan extension list", number)
+}
+
+func (o *objects) extensions(r *http.Request) (any, error) {
+	var forms []directory.ExtensionForm
+	err := o.store.View(r.Context(), func(tx *store.Tx) (err error) {
+		forms, err = directory.Extensions{}.Read(tx)
+		return err
+	})
+	list := make([]extension, len(forms))
+	for i, f := range forms {
+		list[i] = extension{Number: f.Number, Name: f.Name, Codecs: f.Codecs, Digest: f.Digest, RingSeconds: f.RingSeconds}
+		if o.devices != nil {
+			n := o.devices(f.Number)
+			list[i].Devices = &n
+		}
+	}
+	return list, err
+}
+
+func (o *objects) addExtension(r *http.Request) (any, error) {
+	var want wantedExtension
+	if err := readBody(r, &want); err != nil {
+		return nil, err
+	}
+	made := account{Number: want.Number}
+	if want.Secret == "" {
+		made.Secret = secret.Generate(space.SecretLength)
+		want.Secret = made.Secret
+	}
+	f := directory.ExtensionForm{Number: want.Number, Name: want.Name, Secret: want.Secret, Codecs: want.Codecs}
+	if err := checkExtension(f); err != nil {
+		return nil, err
+	}
+	var err error
+	made.Change, err = o.edit(r, "add extension "+f.Number, func(all []space.Object) ([]space.Object, error) {
+		if find(all, f.Number) >= 0 {
+			return nil, fmt.Errorf("extension %s is there already; see tincan extension list", f.Number)
+		}
+		return append(all, space.Object{Kind: kindExtension, Lines: form.Lines(&f)}), nil
+	})
+	return made, err
+}
+
+// checkExtension finds what is wrong with one that a person typed.
+func checkExtension(f directory.ExtensionForm) error {
+	var wrong []error
+	for _, p := range (directory.Extensions{}).Check([]directory.ExtensionForm{f}) {
+		field, _, _ := strings.Cut(p.Field, "[")
+		wrong = append(wrong, fmt.Errorf("%s: %s; %s", field, p.What, p.Fix))
+	}
+	return errors.Join(wrong...)
+}
+
+func (o *objects) removeExtension(r *http.Request) (any, error) {
+	number := r.PathValue("number")
+	change, err := o.edit(r, "remove extension "+number, func(all []space.Object) ([]space.Object, error) {
+		i := find(all, number)
+		if i < 0 {
+			return nil, noExtension(number)
+		}
+		return slices.Delete(all, i, i+1), nil
+	})
+	var faults form.Faults
+	if errors.As(err, &faults) {
+		return nil, fmt.Errorf("extension %s cannot go while something leads to it; change that first (tincan export, tincan apply):\n%w", number, err)
+	}
+	return change, err
+}
+
+func (o *objects) secret(r *http.Request) (any, error) {
+	number := r.PathValue("number")
+	text, err := directory.Secret(r.Context(), o.store, o.box, number)
+	return account{Number: number, Secret: text}, err
+}
+
+func (o *objects) newSecret(r *http.Request) (any, error) {
+	made := account{Number: r.PathValue("number"), Secret: secret.Generate(space.SecretLength)}
+	var err error
+	made.Change, err = o.edit(r, "new secret for extension "+made.Number, func(all []space.Object) ([]space.Object, error) {
+		i := find(all, made.Number)
+		if i < 0 {
+			return nil, noExtension(made.Number)
+		}
+		for j := range all[i].Lines {
+			if line := &all[i].Lines[j]; line.Name == "secret" {
+				line.Value = form.Quote(made.Secret)
+			}
+		}
+		return all, nil
+	})
+	return made, err
+}
+
+func (o *objects) edit(r *http.Request, what string, f func([]space.Object) ([]space.Object, error)) (*space.Change, error) {
+	return o.space.Edit(context.WithoutCancel(r.Context()), what, r.URL.Query().Get("who"), f)
+}
+
+// find gives the place of an extension, -1 if there is none.
+func find(all []space.Object, number string) int {
+	return slices.IndexFunc(all, func(o space.Object) bool { return o.Kind == kindExtension && o.Key == number })
+}
