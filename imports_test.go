@@ -166,19 +166,18 @@ func within(name, folder string) bool {
 	return name == folder || strings.HasPrefix(name, folder+"/")
 }
 
-// listed returns the module's packages and the edges between them, those of
-// tests inside a package included. A test outside one (package x_test) uses it as
-// a stranger would, and may bring what it likes.
+// listed returns the module's packages and the edges between them. Tests do not
+// count: like cmd they wire together what they need.
 func listed(t *testing.T) (edges []edge, packages []string) {
 	t.Helper()
-	output, err := exec.Command("go", "list", "-e", "-json=ImportPath,Imports,TestImports", "./...").Output()
+	output, err := exec.Command("go", "list", "-e", "-json=ImportPath,Imports", "./...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
 	for decoder := json.NewDecoder(strings.NewReader(string(output))); ; {
 		var p struct {
-			ImportPath           string
-			Imports, TestImports []string
+			ImportPath string
+			Imports    []string
 		}
 		if err := decoder.Decode(&p); err == io.EOF {
 			break
@@ -190,7 +189,7 @@ func listed(t *testing.T) (edges []edge, packages []string) {
 			continue // this folder
 		}
 		packages = append(packages, from)
-		edges = append(edges, inside(from, slices.Concat(p.Imports, p.TestImports))...)
+		edges = append(edges, inside(from, p.Imports)...)
 	}
 	if len(edges) == 0 {
 		t.Fatalf("go list found no edge between packages of %s; is this its root?", module)

@@ -221,19 +221,21 @@ func sameTarget(uri string, req *wire.Request) bool {
 }
 
 // challenge refuses a request until it proves who sent it. Strangers leave no
-// state behind.
+// state behind. An extension set to sha256 is offered that first; the others
+// MD5 alone, since phones of before RFC 8760 (baresip 1.0 among them) give up
+// when they see an algorithm that they do not know, wherever it stands.
 func (s *Server) challenge(tx responder, req *wire.Request, stale bool, now time.Time) {
 	res := s.reply(req, wire.StatusUnauthorized, "Unauthorized")
-	order := [2]string{"MD5", "SHA-256"}
+	offered := []string{"MD5"}
 	user := req.From().Address.User
 	if c := s.credentials(req); c != nil {
 		user = c.Username
 	}
 	if ext, ok := s.cfg.Directory.Snapshot().Extension(user); ok && ext.Digest == "sha256" {
-		order[0], order[1] = order[1], order[0]
+		offered = []string{"SHA-256", "MD5"}
 	}
 	nonce := s.nonces.make(now)
-	for _, alg := range order {
+	for _, alg := range offered {
 		v := fmt.Sprintf("Digest realm=%q, nonce=%q, algorithm=%s, qop=\"auth\"", s.cfg.Realm, nonce, alg)
 		if stale {
 			v += ", stale=true"

@@ -526,3 +526,28 @@ func TestTrunkByAddress(t *testing.T) {
 	peer.send("INVITE", "sip:102@tincan", bad, "x", "Content-Type: text/plain")
 	peer.expect("415")
 }
+
+// IPv6 from end to end: addresses in Via, Contact and SDP are of its kind.
+func TestIPv6(t *testing.T) {
+	l := openLab(t, t.TempDir(), "[::1]:0")
+	a, b := l.phone("101"), l.phone("102")
+	b.register()
+	d := a.invite("102", a.offer())
+	in := b.expect("INVITE")
+	text := in.String()
+	if !strings.Contains(text, "SIP/2.0/UDP [::1]:") || !strings.Contains(text, "@[::1]:"+fmt.Sprint(l.udp.Port())+">") || !strings.Contains(text, "c=IN IP6 ::1") {
+		t.Errorf("offered:\n%s", in)
+	}
+	b.answer(in, 200, "bt", b.offer())
+	b.expect("ACK")
+	ok := a.expect("200")
+	if !strings.Contains(string(ok.Body()), "c=IN IP6 ::1") {
+		t.Errorf("answered:\n%s", ok)
+	}
+	d = d.within(ok)
+	a.send("ACK", target(ok), d, "")
+	a.send("BYE", target(ok), d.next(), "")
+	b.answer(b.expect("BYE"), 200, "", "")
+	a.expect("200")
+	l.idle()
+}

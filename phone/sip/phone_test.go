@@ -75,7 +75,10 @@ func openLab(t *testing.T, dir, addr string) *lab {
 			f := directory.ExtensionForm{Number: n, Name: "Phone " + n, Secret: "pw" + n}
 			text, where := directory.Extensions{}.Secret(&f)
 			*text = box.Seal([]byte(*text), where)
-			if n == "103" {
+			switch n {
+			case "102":
+				f.Digest = "sha256"
+			case "103":
 				f.Codecs = []string{"gsm"}
 			}
 			forms = append(forms, f)
@@ -220,11 +223,11 @@ type phone struct {
 	inbox  []wire.Message
 }
 
-func (l *lab) phone(number string) *phone { return l.phoneAt(number, "127.0.0.1") }
+func (l *lab) phone(number string) *phone { return l.phoneAt(number, l.udp.Addr().String()) }
 
 func (l *lab) phoneAt(number, host string) *phone {
 	l.t.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(host)})
+	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(host)})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -412,7 +415,11 @@ func (p *phone) offer(formats ...string) string {
 	if len(formats) == 0 {
 		formats = []string{"0", "8"}
 	}
-	return "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio " + fmt.Sprint(p.rtp) + " RTP/AVP " + strings.Join(formats, " ") + "\r\n"
+	where := "IN IP4 " + p.addr().Addr().String()
+	if p.addr().Addr().Is6() {
+		where = "IN IP6 " + p.addr().Addr().String()
+	}
+	return "v=0\r\no=- 1 1 " + where + "\r\ns=-\r\nc=" + where + "\r\nt=0 0\r\nm=audio " + fmt.Sprint(p.rtp) + " RTP/AVP " + strings.Join(formats, " ") + "\r\n"
 }
 
 // invite calls with authentication and gives the dialog to go on with.

@@ -30,21 +30,25 @@ func contacts(m wire.Message) (out []string) {
 
 func TestDigestWithBothAlgorithms(t *testing.T) {
 	l := newLab(t)
-	a := l.phone("101")
-	for _, alg := range []string{"MD5", "SHA-256"} {
-		a.send("REGISTER", aor, a.regDlg(), "")
-		c := a.expect("401")
-		if first := c.GetHeaders("WWW-Authenticate")[0].Value(); !strings.Contains(first, "algorithm=MD5") {
-			t.Errorf("offered first: %s", first)
+	for number, offered := range map[string][]string{"101": {"MD5"}, "102": {"SHA-256", "MD5"}} {
+		a := l.phone(number)
+		uri := "sip:" + number + "@tincan"
+		for i, alg := range offered {
+			a.send("REGISTER", uri, a.regDlg(), "")
+			c := a.expect("401")
+			list := c.GetHeaders("WWW-Authenticate")
+			if len(list) != len(offered) || !strings.Contains(list[i].Value(), "algorithm="+alg+",") {
+				t.Errorf("%s is offered %v, want %v", number, list, offered)
+			}
+			a.send("REGISTER", uri, a.regDlg(), "", a.auth(c, "REGISTER", uri, "pw"+number, 1, alg))
+			a.expect("200")
+			a.send("REGISTER", uri, a.regDlg(), "", a.auth(c, "REGISTER", uri, "wrong", 2, alg))
+			if again := a.expect("401"); strings.Contains(again.String(), "stale=true") {
+				t.Error("a wrong secret is not stale")
+			}
+			a.send("REGISTER", uri, a.regDlg(), "", a.auth(c, "REGISTER", "sip:999@tincan", "pw"+number, 3, alg))
+			a.expect("401") // made for another number
 		}
-		a.send("REGISTER", aor, a.regDlg(), "", a.auth(c, "REGISTER", aor, "pw101", 1, alg))
-		a.expect("200")
-		a.send("REGISTER", aor, a.regDlg(), "", a.auth(c, "REGISTER", aor, "wrong", 2, alg))
-		if again := a.expect("401"); strings.Contains(again.String(), "stale=true") {
-			t.Error("a wrong secret is not stale")
-		}
-		a.send("REGISTER", aor, a.regDlg(), "", a.auth(c, "REGISTER", "sip:102@tincan", "pw101", 3, alg))
-		a.expect("401") // made for another number
 	}
 	l.idle()
 }
