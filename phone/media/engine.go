@@ -23,6 +23,8 @@ type Config struct {
 	// Timeout is how long a party that should be sending may be silent until
 	// Events.Dead; 0: for ever.
 	Timeout time.Duration
+	// Network is where ports are; nil: the machine's.
+	Network Network
 }
 
 // Events are told from the engine's goroutines, with no lock held, and must
@@ -55,7 +57,7 @@ const (
 type Engine struct {
 	config  Config
 	log     *slog.Logger
-	network network
+	network Network
 	epoch   time.Time
 	pacer   *pacer
 	scratch sync.Pool // of *[]byte, sendRoom long
@@ -68,18 +70,21 @@ type Engine struct {
 	cursor uint16          // where the search for a free port goes on
 }
 
-// socket is a pair of ports; *udp.Pair is one. Its calls must not overlap.
-type socket interface {
+// Socket is a pair of ports; *udp.Pair is one. Its calls never overlap.
+type Socket interface {
+	// Port is the even port, RTP's.
 	Port() uint16
+	// Recv takes one datagram; ok is false when there is none.
 	Recv(control bool, buf []byte) (n int, from netip.AddrPort, ok bool)
 	Send(control bool, b []byte, to netip.AddrPort) error
 	Close() error
 }
 
-// network opens sockets; tests have their own.
-type network interface {
-	open(bind netip.Addr, port uint16, buffers udp.Buffers, h udp.Handler) (socket, error)
-	close() error
+// Network opens sockets, and calls the handler from one goroutine at a time
+// when there is something to Recv.
+type Network interface {
+	Open(bind netip.Addr, port uint16, buffers udp.Buffers, h udp.Handler) (Socket, error)
+	Close() error
 }
 
 // NewEngine starts the goroutines. It errs when the range holds no pair.
@@ -87,24 +92,15 @@ func NewEngine(c Config) (*Engine, error) {
 	if pairs(c) == 0 {
 		return nil, badRange(c)
 	}
-	poller, err := udp.New()
-	if err != nil {
-		return nil, fmt.Errorf("media: start: %w", err)
-	}
-	return newEngine(c, kernel{poller})
-}
-
-func badRange(c Config) error {
-	return fmt.Errorf("media: RTP ports %d-%d hold no even port with its next: give a range such as 10000-20000",
-		c.First, c.Last)
-}
-
-func newEngine(c Config, n network) (*Engine, error) {
-	if pairs(c) == 0 {
-		return nil, badRange(c)
+	if c.Network == nil {
+		poller, err := udp.New()
+		if err != nil {
+			return nil, fmt.Errorf("media: start: %w", err)
+		}
+		c.Network = kernel{poller}
 	}
 	e := &Engine{
-		config: c, log: c.Logger, network: n, epoch: time.Now(),
+		config: c, log: c.Logger, network: c.Network, epoch: time.Now(),
 		stop: make(chan struct{}), used: map[uint16]*RTP{},
 	}
 	if e.log == nil {
@@ -115,6 +111,11 @@ func newEngine(c Config, n network) (*Engine, error) {
 	e.pacer = newPacer(e.Now)
 	e.sweeper.Go(e.sweep)
 	return e, nil
+}
+
+func badRange(c Config) error {
+	return fmt.Errorf("media: RTP ports %d-%d hold no even port with its next: give a range such as 10000-20000",
+		c.First, c.Last)
 }
 
 // pairs is how many even ports with their next lie in the range.
@@ -134,7 +135,7 @@ func (e *Engine) Close() error {
 	close(e.stop)
 	e.sweeper.Wait()
 	e.pacer.close()
-	return e.network.close()
+	return e.network.Close()
 }
 
 // Ports tells how many pairs are in use and how many there are.
@@ -217,7 +218,7 @@ func (e *Engine) bind(r *RTP, addr netip.Addr, port uint16) error {
 	// A reader may call r as soon as the socket is open.
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s, err := e.network.open(addr, port, buffers, r)
+	s, err := e.network.Open(addr, port, buffers, r)
 	if err != nil {
 		return fmt.Errorf("media: open port %d on %v: %w", port, addr, err)
 	}
@@ -269,7 +270,7 @@ func (e *Engine) sweep() {
 // kernel is the network of the machine.
 type kernel struct{ poller *udp.Poller }
 
-func (k kernel) open(bind netip.Addr, port uint16, b udp.Buffers, h udp.Handler) (socket, error) {
+func (k kernel) Open(bind netip.Addr, port uint16, b udp.Buffers, h udp.Handler) (Socket, error) {
 	pair, err := k.poller.Open(bind, port, b, h)
 	if err != nil {
 		return nil, err
@@ -277,4 +278,4 @@ func (k kernel) open(bind netip.Addr, port uint16, b udp.Buffers, h udp.Handler)
 	return pair, nil
 }
 
-func (k kernel) close() error { return k.poller.Close() }
+func (k kernel) Close() error { return k.poller.Close() }

@@ -151,7 +151,7 @@ func TestClosedPortIsFree(t *testing.T) {
 
 // loop is a bridge without sockets: what the logic of a packet costs.
 func loop(b *testing.B, need Way) (deliver func()) {
-	e, err := newEngine(Config{First: 10000, Last: 10100}, fakeNetwork{})
+	e, err := NewEngine(Config{First: 10000, Last: 10100, Network: fakeNetwork{}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func FuzzReceive(f *testing.F) {
 	f.Add([]byte{0x80, 0x65, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0x80, 3, 4}, false)
 	f.Add((&rtp.Report{SSRC: 1, CNAME: "a"}).Append(nil), true)
 	f.Fuzz(func(t *testing.T, b []byte, control bool) {
-		e, err := newEngine(Config{First: 10000, Last: 10100}, fakeNetwork{})
+		e, err := NewEngine(Config{First: 10000, Last: 10100, Network: fakeNetwork{}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,10 +29,10 @@ var (
 // handed in by the test.
 type fakeNetwork struct{}
 
-func (fakeNetwork) open(_ netip.Addr, port uint16, _ udp.Buffers, _ udp.Handler) (socket, error) {
+func (fakeNetwork) Open(_ netip.Addr, port uint16, _ udp.Buffers, _ udp.Handler) (Socket, error) {
 	return &fakeSocket{port: port}, nil
 }
-func (fakeNetwork) close() error { return nil }
+func (fakeNetwork) Close() error { return nil }
 
 type sent struct {
 	control bool
@@ -70,7 +70,8 @@ func newTestEngine(t *testing.T, c Config) *Engine {
 	if c.First == 0 {
 		c.First, c.Last = 10000, 10199
 	}
-	e, err := newEngine(c, fakeNetwork{})
+	c.Network = fakeNetwork{}
+	e, err := NewEngine(c)
 	if err != nil {
 		t.Fatal(err)
 	}

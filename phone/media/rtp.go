@@ -54,7 +54,7 @@ type RTP struct {
 
 	mu sync.Mutex // guards the rest; held for one system call at most
 
-	sock   socket
+	sock   Socket
 	port   uint16
 	closed bool
 	remote Remote
