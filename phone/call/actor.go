@@ -2,8 +2,9 @@ package call
 
 import "sync"
 
-// maxMailbox bounds the messages waiting for one call. A party that floods its
-// call (INFO, re-INVITE) ends it.
+// maxMailbox bounds the messages of parties that wait for one call. Who floods
+// its call (INFO, re-INVITE) ends it. The call's own messages (timers, the
+// ledger, other calls) are few and always find room.
 const maxMailbox = 1024
 
 // actor handles messages one at a time in the order in which they were posted.
@@ -14,23 +15,50 @@ type actor struct {
 
 	mu      sync.Mutex // guards what follows
 	queue   []any
-	running bool
+	running bool // or held
+	flooded bool
 }
 
-// post never blocks. It reports false when the mailbox is full.
-func (a *actor) post(m any) bool {
+// post never blocks.
+func (a *actor) post(m any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.queue) >= maxMailbox {
-		return false
+	a.put(m)
+}
+
+// offer takes m unless the mailbox is full. The first time that it is, last is
+// taken instead.
+func (a *actor) offer(m, last any) (taken, first bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.queue) < maxMailbox {
+		a.put(m)
+		return true, false
 	}
+	first = !a.flooded && last != nil
+	if first {
+		a.flooded = true
+		a.put(last)
+	}
+	return false, first
+}
+
+func (a *actor) put(m any) {
 	a.queue = append(a.queue, m)
 	if !a.running {
 		a.running = true
 		go a.run()
 	}
-	return true
 }
+
+// hold lets messages wait until release, while the call is being put together.
+func (a *actor) hold() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.running = true
+}
+
+func (a *actor) release() { go a.run() }
 
 func (a *actor) run() {
 	for {

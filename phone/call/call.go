@@ -65,6 +65,7 @@ type Call struct {
 	pending     *media.Description
 	bridges     []*media.Bridge
 	ring        *time.Timer
+	ledger      *time.Timer // the ledger has until then to answer
 	moving      *move
 	endedBy     string
 	reserved    *moveOffer
@@ -78,7 +79,7 @@ type (
 	begin    struct{}
 	end      struct{ cause Cause }
 	ringOver struct{}
-	stood    struct{ err error }
+	stood    struct{} // the standing call is written, or has to do without
 )
 
 func newCall(x *Exchange, s Setup) *Call {
@@ -92,22 +93,15 @@ func newCall(x *Exchange, s Setup) *Call {
 // ID names the call in logs, records and events.
 func (c *Call) ID() string { return c.id }
 
-// Post takes an event of a leg.
+// Post takes an event of a leg, which may hold its own lock meanwhile. The end
+// of a leg comes once and is never lost.
 func (c *Call) Post(e Event) {
-	if c.actor.post(e) {
+	if _, ok := e.(Ended); ok {
+		c.actor.post(e)
 		return
 	}
-	c.x.cfg.Logger.Warn("call's mailbox is full; a party floods it, so it ends", "call", c.id)
-	if l := e.from(); l != nil {
-		l.Own(nil)
-		go c.actor.handleFull(end{Failed.Why("flooded")})
-	}
-}
-
-// handleFull gets a last message into a full mailbox once it has room.
-func (a *actor) handleFull(m any) {
-	for !a.post(m) {
-		time.Sleep(10 * time.Millisecond)
+	if _, first := c.actor.offer(e, end{Failed.Why("flooded")}); first {
+		c.x.cfg.Logger.Warn("call's mailbox is full; a party floods it, so it ends", "call", c.id)
 	}
 }
 
@@ -161,8 +155,6 @@ func (c *Call) late(m any) {
 		return
 	}
 	switch m := m.(type) {
-	case Answered:
-		m.Leg.Hangup(Elsewhere)
 	case Offered:
 		m.Leg.Reply(media.Description{}, Normal)
 	case Ended:
@@ -267,8 +259,7 @@ func (c *Call) agree(b Leg, calleeAnswer, callerAnswer media.Description) {
 func (c *Call) answer(m Answered) {
 	f := c.fork(m.Leg)
 	if f == nil || f.ended || c.phase >= answering {
-		m.Leg.Hangup(Elsewhere)
-		return
+		return // it has been told already that it is not wanted
 	}
 	answer, err := media.AnswerFrom(c.setup.Offer, m.Answer)
 	if err != nil {
@@ -280,7 +271,8 @@ func (c *Call) answer(m Answered) {
 	c.ring.Stop()
 	c.dropOthers(m.Leg)
 	c.settle(m.Leg, m.Answer, answer)
-	c.save(func(err error) { c.actor.post(stood{err}) })
+	c.save(func(error) { c.actor.post(stood{}) })
+	c.ledger = time.AfterFunc(ledgerTime, func() { c.actor.post(stood{}) })
 }
 
 // settle prepares the caller's answer. A caller who was given another party's
@@ -298,6 +290,9 @@ func (c *Call) settle(b Leg, calleeAnswer, answer media.Description) {
 }
 
 func (c *Call) dropOthers(winner Leg) {
+	if c.earlyFrom != nil && c.earlyFrom != winner {
+		c.unjoin()
+	}
 	for _, f := range c.forks {
 		if f.leg != winner && !f.ended {
 			f.ended, f.cause = true, Elsewhere
@@ -313,8 +308,12 @@ func (c *Call) stood() {
 		return
 	}
 	c.phase = standing
+	c.ledger.Stop()
 	c.a.Answer(c.sides[0].local)
-	c.join()
+	if !c.join() {
+		c.finish(NotAcceptable.Why("the caller takes "+c.sides[0].codec+", the other side "+c.sides[1].codec), "server")
+		return
+	}
 	c.x.publish(c, "answered", c.sides[0].codec)
 	c.x.cfg.Logger.Info("call answered", "call", c.id, "from", c.setup.From.Ref, "to", c.to(), "codec", c.sides[0].codec, "callee_codec", c.sides[1].codec)
 	if c.pending != nil {
@@ -354,11 +353,20 @@ func (c *Call) silent(m Silent) {
 	c.finish(MediaTimeout.Why("no media from "+m.Leg.Info().Party), "server")
 }
 
-// legEnded is a party leaving.
+// legEnded is a party leaving. If the call goes on without it there is no
+// record to wait for.
 func (c *Call) legEnded(m Ended) {
-	if m.Written != nil {
+	c.ended(m)
+	switch {
+	case m.Written == nil:
+	case c.phase == over:
 		c.afterWritten(m.Written)
+	default:
+		m.Written()
 	}
+}
+
+func (c *Call) ended(m Ended) {
 	switch {
 	case m.Leg == c.a:
 		c.finish(m.Cause, "caller")
@@ -377,6 +385,7 @@ func (c *Call) forkEnded(f *fork, cause Cause) {
 	f.ended, f.cause = true, cause
 	if f.leg == c.earlyFrom {
 		c.unjoin()
+		c.b = nil
 	}
 	f.leg.Own(nil)
 	c.leave(f.leg, f.start, time.Time{}, cause, side{})

@@ -115,8 +115,7 @@ func (x *Exchange) Incoming(leg Leg, s Setup) {
 	c := newCall(x, s)
 	c.a = leg
 	if cause, ok := x.add(c); !ok {
-		leg.Hangup(cause)
-		leg.Release()
+		letGo(leg, cause)
 		return
 	}
 	leg.Own(c)
@@ -216,7 +215,10 @@ const hangupTime = 3 * time.Second
 // Hangup ends a call from the server's side. It reports whether there was one.
 func (x *Exchange) Hangup(id string, why Cause) bool {
 	c, ok := x.Call(id)
-	return ok && c.actor.post(end{why})
+	if ok {
+		c.actor.post(end{why})
+	}
+	return ok
 }
 
 func (x *Exchange) publish(c *Call, step, detail string) {

@@ -8,6 +8,11 @@ import (
 
 type recordWritten struct{}
 
+// ledgerTime is how long a call waits for the ledger to keep it. A store that
+// hangs keeps no phone waiting longer, neither for an answer nor for the reply
+// to its BYE: a restart still finds the call standing, and says so.
+const ledgerTime = 2 * time.Second
+
 // finish ends the call: the other parties are told at once; who waits for the
 // end to be acknowledged (an unanswered caller, who sent BYE) is told when the
 // record is written, so that a crash loses no call that ended.
@@ -15,8 +20,10 @@ func (c *Call) finish(cause Cause, by string) {
 	unanswered := c.phase < standing
 	phase := c.phase
 	c.phase, c.endedBy = over, by
-	if c.ring != nil {
-		c.ring.Stop()
+	for _, t := range []*time.Timer{c.ring, c.ledger} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 	rec := c.record(cause)
 	c.unjoin()
@@ -46,6 +53,7 @@ func (c *Call) finish(cause Cause, by string) {
 	c.afterWritten(func() { a.Own(nil); a.Release() })
 	c.x.cfg.Logger.Info("call ended", "call", c.id, "cause", cause.Kind, "detail", cause.Text, "by", by, "seconds", int(rec.End.Sub(rec.Start).Seconds()))
 	c.x.cfg.Ledger.End(rec, func(error) { c.actor.post(recordWritten{}) })
+	c.ledger = time.AfterFunc(ledgerTime, func() { c.actor.post(recordWritten{}) })
 	c.x.publish(c, "ended", cause.Kind)
 	c.publishSnapshot()
 }
@@ -67,12 +75,15 @@ func (c *Call) afterWritten(f func()) {
 	c.written = append(c.written, f)
 }
 
+// recordWritten comes once or twice: from the ledger, and when it took too
+// long.
 func (c *Call) recordWritten() {
-	c.x.remove(c)
+	c.ledger.Stop()
 	for _, f := range c.written {
 		f()
 	}
 	c.written, c.a, c.b, c.forks = nil, nil, nil, nil
+	c.x.remove(c) // last: who drains waits for the parties to be told
 }
 
 // leave takes a leg out of the call before the call's end: its part of the
@@ -92,7 +103,9 @@ func (c *Call) record(cause Cause) record.Record {
 	if c.phase == over && c.answered.IsZero() && cause.Kind == Normal.Kind {
 		rec.Cause = Failed.Kind
 	}
-	rec.Legs = append(rec.Legs, legRecord(c.a, c.start, c.answered, cause, c.sides[0]))
+	if !movedAway(c.a) {
+		rec.Legs = append(rec.Legs, legRecord(c.a, c.start, c.answered, cause, c.sides[0]))
+	}
 	rec.Legs = append(rec.Legs, c.gone...)
 	seen := false
 	for _, f := range c.forks {
@@ -104,7 +117,7 @@ func (c *Call) record(cause Cause) record.Record {
 			rec.Legs = append(rec.Legs, legRecord(f.leg, f.start, time.Time{}, cause, side{}))
 		}
 	}
-	if c.b != nil && !seen && !c.answered.IsZero() {
+	if c.b != nil && !seen && !c.answered.IsZero() && !movedAway(c.b) {
 		rec.Legs = append(rec.Legs, legRecord(c.b, c.answered, c.answered, cause, c.sides[1]))
 	}
 	return rec

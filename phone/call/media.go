@@ -1,21 +1,21 @@
 package call
 
-import "tincan/phone/media"
+import (
+	"slices"
+
+	"tincan/phone/media"
+)
 
 // join bridges the two legs line by line, after taking earlier bridges down.
 // It reports whether the sound could be joined.
 func (c *Call) join() bool {
 	c.unjoin()
-	a, b := c.a.Flows(), c.b.Flows()
-	for i := range min(len(a), len(b)) {
-		if a[i] == nil || b[i] == nil {
-			continue
-		}
-		br := media.Join(a[i], b[i])
+	for _, p := range c.pairs() {
+		br := media.Join(p.a, p.b)
 		if err := br.Err(); err != nil {
 			br.Close()
-			c.x.cfg.Logger.Warn("media cannot be joined", "call", c.id, "line", i, "error", err)
-			if c.pending == nil && i == 0 {
+			c.x.cfg.Logger.Warn("media cannot be joined", "call", c.id, "kind", p.kind.String(), "error", err)
+			if c.pending == nil && p.kind == media.Audio {
 				return false
 			}
 			continue
@@ -24,6 +24,44 @@ func (c *Call) join() bool {
 	}
 	c.muteHeld()
 	return true
+}
+
+// pair is two flows that belong together.
+type pair struct {
+	kind media.Kind
+	a, b media.Flow
+}
+
+// pairs finds for each line of the one the first of its kind of the other:
+// after a transfer their descriptions need not have the same lines.
+func (c *Call) pairs() (out []pair) {
+	taken := map[int]bool{}
+	b := c.sides[1].lines(c.b)
+	for _, l := range c.sides[0].lines(c.a) {
+		j := slices.IndexFunc(b, func(o line) bool { return o.kind == l.kind && !taken[o.place] })
+		if j < 0 {
+			continue
+		}
+		taken[b[j].place] = true
+		out = append(out, pair{l.kind, l.flow, b[j].flow})
+	}
+	return out
+}
+
+// line is one that a party takes part in.
+type line struct {
+	place int
+	kind  media.Kind
+	flow  media.Flow
+}
+
+func (s *side) lines(l Leg) (out []line) {
+	for i, f := range l.Flows() {
+		if f != nil && i < len(s.inUse.Streams) {
+			out = append(out, line{i, s.inUse.Streams[i].Kind, f})
+		}
+	}
+	return out
 }
 
 func (c *Call) unjoin() {
@@ -88,7 +126,10 @@ func (c *Call) reanswered(m Reanswered) {
 		mine.inUse, mine.codec = m.Answer, m.Answer.Codec()
 		mine.codecB = "re-offered: " + c.b.Info().Party + " answered with another codec than the early media had"
 		c.pending = nil
-		c.join()
+		if !c.join() {
+			c.finish(NotAcceptable.Why("the caller took "+mine.codec+", the other side has "+c.sides[1].codec), "server")
+			return
+		}
 	}
 	c.save(nil)
 }

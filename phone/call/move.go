@@ -56,7 +56,6 @@ type (
 		token *move
 		leg   Leg
 		side  side
-		start time.Time
 	}
 )
 
@@ -64,7 +63,7 @@ type (
 // place of a leg that is let go (RFC 3891's Replaces). The rest of this call
 // ends. done is told once.
 func (c *Call) Transfer(leg Leg, to *Call, replaced Leg, done func(error)) {
-	if !c.actor.post(transfer{leg, to, replaced, done}) {
+	if taken, _ := c.actor.offer(transfer{leg, to, replaced, done}, nil); !taken {
 		done(errMoveBusy)
 	}
 }
@@ -99,7 +98,7 @@ func (c *Call) startMove(m transfer) {
 		return
 	}
 	token := &move{leg: m.leg, to: m.to, done: m.done}
-	if !m.to.actor.post(moveOffer{c, token, m.replaced}) {
+	if taken, _ := m.to.actor.offer(moveOffer{c, token, m.replaced}, nil); !taken {
 		m.done(errMoveRefused)
 		return
 	}
@@ -114,9 +113,7 @@ func (c *Call) reserve(m moveOffer) {
 		return
 	}
 	c.reserved = &m
-	if !m.from.actor.post(moveAccept{m.token}) {
-		c.reserved = nil
-	}
+	m.from.actor.post(moveAccept{m.token})
 }
 
 // give hands the leg over and ends what is left here.
@@ -128,14 +125,8 @@ func (c *Call) give(token *move) {
 	_, mine, _ := c.peer(token.leg)
 	c.unjoin()
 	c.gone = append(c.gone, legRecord(token.leg, c.start, c.answered, Cause{Kind: "moved", Code: 200}, *mine))
-	msg := moved{token, token.leg, *mine, c.answered}
-	if !token.to.actor.post(msg) {
-		c.stopMove(token, errMoveRefused)
-		c.join()
-		return
-	}
-	token.leg.Own(token.to)
-	c.forward = token // what it had told this call before it knew the new owner
+	token.to.actor.post(moved{token, token.leg, *mine})
+	c.forward = token // what it tells this call before it knows the new owner
 	stand := absent{token.leg.Info(), token.leg.ID()}
 	if token.leg == c.a {
 		c.a = stand
@@ -166,9 +157,7 @@ func (c *Call) stopMove(token *move, err error) {
 // take puts the moved leg in the place of the one it replaces.
 func (c *Call) take(m moved) {
 	if c.reserved == nil || c.reserved.token != m.token {
-		m.leg.Own(nil)
-		m.leg.Hangup(Normal)
-		m.leg.Release()
+		letGo(m.leg, Normal)
 		return
 	}
 	replaced := c.reserved.replaced
@@ -180,7 +169,7 @@ func (c *Call) take(m moved) {
 	c.markFork(replaced)
 	c.leave(replaced, c.start, c.answered, Cause{Kind: "replaced", Code: 200}, *mine)
 	m.leg.Own(c)
-	*mine = m.side
+	*mine, c.pending = m.side, nil // what was to be offered was for the leg that left
 	if replaced == c.a {
 		c.a = m.leg
 	} else {
@@ -213,11 +202,11 @@ func (c *Call) lateMove(m any) {
 	case moveAccept:
 		m.token.to.actor.post(moveCancel(m))
 	case moved:
-		m.leg.Own(nil)
-		m.leg.Hangup(Normal)
-		m.leg.Release()
+		letGo(m.leg, Normal)
 	}
 }
+
+func movedAway(l Leg) bool { _, ok := l.(absent); return ok }
 
 // absent stands where a leg was that another call has now.
 type absent struct {

@@ -38,6 +38,9 @@ func (c *Call) publishSnapshot() {
 		s.To = c.to()
 		s.Legs = append(s.Legs, view(c.a, c.sides[0]))
 	}
+	if c.b != nil && c.fork(c.b) == nil { // came by transfer
+		s.Legs = append(s.Legs, view(c.b, c.sides[1]))
+	}
 	for _, f := range c.forks {
 		switch {
 		case f.ended:

@@ -81,26 +81,33 @@ func (x *Exchange) Adopt(id string, state []byte) error {
 	c := newCall(x, Setup{From: s.From, Dialled: s.Dialled})
 	c.id, c.setup.CallID = id, id
 	c.start, c.answered, c.destination, c.phase = s.Start, s.Answered, s.Destination, standing
+	c.actor.hold() // a leg may speak before the other is there
+	defer c.actor.release()
 	if err := x.revive(c, s); err != nil {
+		c.phase = over
 		x.interrupted(c, s)
 		return fmt.Errorf("standing call %s: %w", id, err)
 	}
+	c.publishSnapshot()
 	if cause, ok := x.add(c); !ok {
-		return cause
+		letGo(c.a, cause)
+		letGo(c.b, cause)
+		c.phase, c.a, c.b, c.forks = over, nil, nil, nil
+		x.interrupted(c, s)
+		return fmt.Errorf("standing call %s: %w", id, cause)
 	}
 	c.actor.post(adopted{})
 	return nil
 }
 
+// revive makes both legs, or none.
 func (x *Exchange) revive(c *Call, s standingState) error {
 	var legs [2]Leg
 	for i, l := range s.Legs {
 		leg, err := x.cfg.Router.Revive(l.Kind, l.State, c)
 		if err != nil {
 			if legs[0] != nil {
-				legs[0].Own(nil)
-				legs[0].Hangup(Interrupted)
-				legs[0].Release()
+				letGo(legs[0], Interrupted)
 			}
 			return fmt.Errorf("revive %s: %w", l.Party, err)
 		}
@@ -109,6 +116,13 @@ func (x *Exchange) revive(c *Call, s standingState) error {
 	c.a, c.b = legs[0], legs[1]
 	c.forks = []*fork{{leg: c.b, start: s.Start}}
 	return nil
+}
+
+// letGo ends a leg that belongs to no call.
+func letGo(l Leg, cause Cause) {
+	l.Own(nil)
+	l.Hangup(cause)
+	l.Release()
 }
 
 type adopted struct{}
