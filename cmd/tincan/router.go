@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base32"
-	"encoding/json"
 	"fmt"
 	"net"
 	"strings"
@@ -62,7 +61,7 @@ func (r *router) Dial(destination string, set call.Setup, owner call.Owner) (a c
 }
 
 // Revive makes a leg again after a restart.
-func (r *router) Revive(kind string, state json.RawMessage, owner call.Owner) (call.Leg, error) {
+func (r *router) Revive(kind string, state []byte, owner call.Owner) (call.Leg, error) {
 	switch kind {
 	case "sip":
 		return r.s.sip.Revive(state, owner)

@@ -11,7 +11,6 @@ package app
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"sync"
 
@@ -104,9 +103,9 @@ type state struct {
 }
 
 // Revive goes on with an application after a restart.
-func Revive(e *media.Engine, saved json.RawMessage, owner call.Owner) (call.Leg, error) {
+func Revive(e *media.Engine, saved []byte, owner call.Owner) (call.Leg, error) {
 	var s state
-	if err := json.Unmarshal(saved, &s); err != nil {
+	if err := call.Decode(saved, &s); err != nil {
 		return nil, fmt.Errorf("application's state: %w", err)
 	}
 	k, ok := kinds(s.Name)
@@ -160,8 +159,8 @@ func (l *leg) Info() call.Info {
 	return call.Info{Kind: "app", Party: "app:" + l.name, Device: l.name}
 }
 
-func (l *leg) State() json.RawMessage {
-	b, err := json.Marshal(state{l.id, l.name, l.offer})
+func (l *leg) State() []byte {
+	b, err := call.Encode(state{l.id, l.name, l.offer})
 	if err != nil {
 		return nil // cannot be: plain data
 	}

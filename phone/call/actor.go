@@ -1,6 +1,9 @@
 package call
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // maxMailbox bounds the messages of parties that wait for one call. Who floods
 // its call (INFO, re-INVITE) ends it. The call's own messages (timers, the
@@ -11,7 +14,8 @@ const maxMailbox = 1024
 // Its goroutine exists only while there is something to handle: a standing
 // call costs no stack.
 type actor struct {
-	handle func(any)
+	handle  func(any)
+	workers *workers
 
 	mu      sync.Mutex // guards what follows
 	queue   []any
@@ -47,7 +51,7 @@ func (a *actor) put(m any) {
 	a.queue = append(a.queue, m)
 	if !a.running {
 		a.running = true
-		go a.run()
+		a.workers.start(a)
 	}
 }
 
@@ -74,6 +78,36 @@ func (a *actor) run() {
 		a.mu.Unlock()
 		for _, m := range batch {
 			a.handle(m)
+		}
+	}
+}
+
+// workers are goroutines that run actors and wait a moment for the next one:
+// their stacks have grown by then, which a new goroutine's would do anew at
+// every message.
+type workers struct{ idle chan *actor }
+
+// workerIdle is how long a goroutine waits for another actor.
+const workerIdle = 100 * time.Millisecond
+
+func (w *workers) start(a *actor) {
+	select {
+	case w.idle <- a:
+	default:
+		go w.work(a)
+	}
+}
+
+func (w *workers) work(a *actor) {
+	idle := time.NewTimer(workerIdle)
+	defer idle.Stop()
+	for {
+		a.run()
+		idle.Reset(workerIdle)
+		select {
+		case a = <-w.idle:
+		case <-idle.C:
+			return
 		}
 	}
 }

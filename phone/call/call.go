@@ -85,7 +85,7 @@ type (
 func newCall(x *Exchange, s Setup) *Call {
 	c := &Call{x: x, id: x.cfg.NewID(), setup: s, start: time.Now()}
 	c.setup.CallID = c.id
-	c.actor.handle = c.handle
+	c.actor.handle, c.actor.workers = c.handle, &x.workers
 	c.publishSnapshot()
 	return c
 }

@@ -12,7 +12,6 @@ package call
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"slices"
 	"strings"
@@ -57,7 +56,7 @@ type Router interface {
 	// before Dial returns. Its error is a Cause where one fits.
 	Dial(destination string, s Setup, owner Owner) (Attempt, error)
 	// Revive makes a leg again from its State.
-	Revive(kind string, state json.RawMessage, owner Owner) (Leg, error)
+	Revive(kind string, state []byte, owner Owner) (Leg, error)
 }
 
 // Ledger keeps records and standing calls; done is called once it is written
@@ -83,7 +82,8 @@ const MaxCalls = 20_000
 
 // Exchange has the calls. Safe for any goroutine.
 type Exchange struct {
-	cfg Config
+	cfg     Config
+	workers workers
 
 	mu       sync.Mutex // guards what follows
 	calls    map[string]*Call
@@ -94,7 +94,7 @@ type Exchange struct {
 
 // New makes an Exchange without calls.
 func New(cfg Config) *Exchange {
-	return &Exchange{cfg: cfg, calls: map[string]*Call{}, empty: make(chan struct{})}
+	return &Exchange{cfg: cfg, workers: workers{make(chan *actor)}, calls: map[string]*Call{}, empty: make(chan struct{})}
 }
 
 // Reconfigure changes how long calls made from now on may ring.
@@ -222,6 +222,9 @@ func (x *Exchange) Hangup(id string, why Cause) bool {
 }
 
 func (x *Exchange) publish(c *Call, step, detail string) {
+	if !x.cfg.Bus.Listened() {
+		return
+	}
 	x.cfg.Bus.Publish(event.Call{
 		Time: time.Now(), ID: c.id, Step: step, From: c.setup.From.Ref, To: c.to(), Detail: detail,
 	})

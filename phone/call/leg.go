@@ -1,7 +1,6 @@
 package call
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"tincan/phone/media"
@@ -41,7 +40,7 @@ type Leg interface {
 	Info() Info
 	// State is what Router.Revive needs to go on with an answered leg after a
 	// restart.
-	State() json.RawMessage
+	State() []byte
 }
 
 // Info describes a leg.

@@ -1,7 +1,6 @@
 package call
 
 import (
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -225,4 +224,4 @@ func (a absent) Digit(media.Digit)              {}
 func (a absent) Flows() []media.Flow            { return nil }
 func (a absent) Release()                       {}
 func (a absent) Info() Info                     { return a.info }
-func (a absent) State() json.RawMessage         { return nil }
+func (a absent) State() []byte                  { return nil }

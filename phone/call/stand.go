@@ -1,13 +1,12 @@
 package call
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"tincan/phone/call/record"
-	"tincan/phone/media"
+	"tincan/phone/media/sdp"
 )
 
 // standingState is what a restart needs to go on with a call.
@@ -22,14 +21,14 @@ type standingState struct {
 }
 
 type legState struct {
-	ID     string            `json:"id"`
-	Kind   string            `json:"kind"`
-	Party  string            `json:"party"`
-	State  json.RawMessage   `json:"state"`
-	InUse  media.Description `json:"in_use"`
-	Held   bool              `json:"held,omitempty"`
-	Codec  string            `json:"codec"`
-	CodecB string            `json:"codec_by"`
+	ID     string `json:"id"`
+	Kind   string `json:"kind"`
+	Party  string `json:"party"`
+	State  []byte `json:"state"`
+	InUse  []byte `json:"in_use"` // SDP
+	Held   bool   `json:"held,omitempty"`
+	Codec  string `json:"codec"`
+	CodecB string `json:"codec_by"`
 }
 
 // save writes the standing call; done is told when it is kept or spooled. A
@@ -46,7 +45,7 @@ func (c *Call) save(done func(error)) {
 		Start: c.start, Answered: c.answered,
 		Legs: [2]legState{stateOf(c.a, c.sides[0]), stateOf(c.b, c.sides[1])},
 	}
-	b, err := json.Marshal(s)
+	b, err := Encode(s)
 	if err != nil { // cannot be: plain data
 		c.x.cfg.Logger.Error("standing call cannot be written", "call", c.id, "error", err)
 		done(err)
@@ -58,13 +57,14 @@ func (c *Call) save(done func(error)) {
 func stateOf(l Leg, s side) legState {
 	i := l.Info()
 	return legState{
-		ID: l.ID(), Kind: i.Kind, Party: i.Party, State: l.State(), InUse: s.inUse,
+		ID: l.ID(), Kind: i.Kind, Party: i.Party, State: l.State(), InUse: sdp.Write(s.inUse, sdp.Origin{}),
 		Held: s.held, Codec: s.codec, CodecB: s.codecB,
 	}
 }
 
-func (s legState) side(l Leg) side {
-	return side{leg: l, local: s.InUse, inUse: s.InUse, held: s.Held, codec: s.Codec, codecB: s.CodecB}
+func (s legState) side(l Leg) (side, error) {
+	inUse, _, err := sdp.Parse(s.InUse)
+	return side{leg: l, local: inUse, inUse: inUse, held: s.Held, codec: s.Codec, codecB: s.CodecB}, err
 }
 
 // ErrUnreadable means that a standing call's state says nothing at all; whoever
@@ -75,7 +75,7 @@ var ErrUnreadable = errors.New("the standing call's state cannot be read")
 // adopted is hung up and recorded as interrupted, but for ErrUnreadable.
 func (x *Exchange) Adopt(id string, state []byte) error {
 	var s standingState
-	if err := json.Unmarshal(state, &s); err != nil {
+	if err := Decode(state, &s); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	c := newCall(x, Setup{From: s.From, Dialled: s.Dialled})
@@ -105,13 +105,18 @@ func (x *Exchange) revive(c *Call, s standingState) error {
 	var legs [2]Leg
 	for i, l := range s.Legs {
 		leg, err := x.cfg.Router.Revive(l.Kind, l.State, c)
+		if err == nil {
+			legs[i] = leg
+			c.sides[i], err = l.side(leg)
+		}
 		if err != nil {
-			if legs[0] != nil {
-				letGo(legs[0], Interrupted)
+			for _, leg := range legs {
+				if leg != nil {
+					letGo(leg, Interrupted)
+				}
 			}
 			return fmt.Errorf("revive %s: %w", l.Party, err)
 		}
-		legs[i], c.sides[i] = leg, l.side(leg)
 	}
 	c.a, c.b = legs[0], legs[1]
 	c.forks = []*fork{{leg: c.b, start: s.Start}}

@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"encoding/json"
 	"strings"
 	"sync"
 	"time"
@@ -337,10 +336,10 @@ func (l *leg) Flows() []media.Flow {
 }
 
 // State gives what Revive needs (call.Leg).
-func (l *leg) State() json.RawMessage {
+func (l *leg) State() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b, err := json.Marshal(l.saved())
+	b, err := call.Encode(l.saved())
 	if err != nil {
 		l.s.cfg.Logger.Error("leg's state cannot be written", "leg", l.id, "error", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
@@ -156,7 +155,7 @@ func (l *lab) Dial(dest string, s call.Setup, o call.Owner) (a call.Attempt, err
 	return a, err
 }
 
-func (l *lab) Revive(kind string, state json.RawMessage, o call.Owner) (call.Leg, error) {
+func (l *lab) Revive(kind string, state []byte, o call.Owner) (call.Leg, error) {
 	if kind == "app" {
 		return app.Revive(l.media, state, o)
 	}

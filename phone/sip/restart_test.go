@@ -1,9 +1,11 @@
 package sip
 
 import (
+	"fmt"
 	"net"
-	"regexp"
 	"testing"
+
+	"tincan/phone/call"
 )
 
 // The process ends without a word while a call stands; the next one goes on
@@ -59,8 +61,8 @@ func TestCallThatCannotBeAdopted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for id, state := range standing {
-		port := regexp.MustCompile(`"port":(\d+)`).FindSubmatch(state)
-		taken, err := net.ListenPacket("udp4", "127.0.0.1:"+string(port[1]))
+		port := portOf(t, state)
+		taken, err := net.ListenPacket("udp4", "127.0.0.1:"+fmt.Sprint(port))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,4 +74,22 @@ func TestCallThatCannotBeAdopted(t *testing.T) {
 	if rec := l2.last(1); rec.Cause != "interrupted" || len(rec.Legs) != 2 {
 		t.Errorf("record %+v", rec)
 	}
+}
+
+// portOf reads the first RTP port out of a standing call's state.
+func portOf(t *testing.T, state []byte) uint16 {
+	t.Helper()
+	var standing struct {
+		Legs []struct {
+			State []byte `json:"state"`
+		} `json:"legs"`
+	}
+	var leg legState
+	if err := call.Decode(state, &standing); err != nil {
+		t.Fatal(err)
+	}
+	if err := call.Decode(standing.Legs[0].State, &leg); err != nil {
+		t.Fatal(err)
+	}
+	return leg.Lines[0].Port
 }

@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/netip"
 
@@ -43,9 +42,9 @@ type legState struct {
 }
 
 type lineState struct {
-	Port  uint16         `json:"port"`
-	Bind  netip.Addr     `json:"bind"`
-	State media.RTPState `json:"state"`
+	Port  uint16          `json:"port"`
+	Bind  netip.Addr      `json:"bind"`
+	State *media.RTPState `json:"state,omitempty"` // nil while nothing was sent or heard
 }
 
 // saved gathers the leg's state. Called with mu held.
@@ -61,7 +60,11 @@ func (l *leg) saved() legState {
 			st.Lines = append(st.Lines, lineState{})
 			continue
 		}
-		st.Lines = append(st.Lines, lineState{Port: r.Port(), Bind: bindAddr(l.path), State: r.State()})
+		line := lineState{Port: r.Port(), Bind: bindAddr(l.path)}
+		if state := r.State(); state.Line.Started || state.Latched.IsValid() {
+			line.State = &state
+		}
+		st.Lines = append(st.Lines, line)
 	}
 	return st
 }
@@ -71,9 +74,9 @@ func (l *leg) saved() legState {
 const seqSkip = 100
 
 // Revive makes an answered leg again from its State (call.Router).
-func (s *Server) Revive(state json.RawMessage, owner call.Owner) (call.Leg, error) {
+func (s *Server) Revive(state []byte, owner call.Owner) (call.Leg, error) {
 	var st legState
-	if err := json.Unmarshal(state, &st); err != nil {
+	if err := call.Decode(state, &st); err != nil {
 		return nil, fmt.Errorf("leg's state: %w", err)
 	}
 	l := s.newLeg(st.Party, st.Name, st.UAC)
@@ -138,8 +141,8 @@ func (l *leg) reopen(lines []lineState) error {
 	}
 	l.configure()
 	for i, line := range lines {
-		if r := l.lines[i]; r != nil {
-			r.Restore(line.State)
+		if r := l.lines[i]; r != nil && line.State != nil {
+			r.Restore(*line.State)
 		}
 	}
 	return nil

@@ -180,7 +180,7 @@ const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE"
 var supported = map[string]bool{"timer": true}
 
 type responder interface {
-	Respond(*wire.Response)
+	Respond(*wire.Response) []byte
 	RespondOnce(*wire.Response)
 	SetTag(string)
 	Key() string

@@ -191,9 +191,8 @@ func (l *leg) Answer(answer media.Description) {
 // 13.3.1.4). Called with mu held.
 func (l *leg) accept(res *wire.Response) {
 	tx, path := l.inviteTx, l.path
-	tx.Respond(res)
+	body := tx.Respond(res)
 	l.invite, l.inviteTx = nil, nil
-	body := transaction.Bytes(res)
 	l.ok.start(l.s.timers(), func() { _ = l.s.transport.Send(path, body) }, func() {
 		l.mu.Lock()
 		if l.stage == answered {

@@ -92,12 +92,13 @@ func Bytes(m wire.Message) []byte {
 }
 
 // Respond sends a response: any number of 1xx, then one final. A second final
-// is ignored. A response above 100 without a To-tag gets one.
-func (s *Server) Respond(res *wire.Response) {
+// is ignored. A response above 100 without a To-tag gets one. It gives the
+// bytes that were sent, which must not be changed.
+func (s *Server) Respond(res *wire.Response) []byte {
 	s.mu.Lock()
 	if s.state >= completed {
 		s.mu.Unlock()
-		return
+		return nil
 	}
 	s.tagged(res)
 	b := Bytes(res)
@@ -105,6 +106,7 @@ func (s *Server) Respond(res *wire.Response) {
 	s.advance(res.StatusCode)
 	s.mu.Unlock()
 	_ = s.l.cfg.Send(s.path, b)
+	return b
 }
 
 func (s *Server) tagged(res *wire.Response) {
