@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -18,16 +17,8 @@ import (
 	"tincan/e2e/peer"
 )
 
-const (
-	// readyPoll is how often a starting server is asked whether it is ready.
-	readyPoll = 20 * time.Millisecond
-
-	// rtpBlocks of rtpBlock ports from rtpFirst on, below the kernel's
-	// ephemeral ports: each server takes one at random.
-	rtpFirst  = 10000
-	rtpBlock  = 1000
-	rtpBlocks = 22
-)
+// readyPoll is how often a starting server is asked whether it is ready.
+const readyPoll = 20 * time.Millisecond
 
 // server is one running tincan with a data folder of its own.
 type server struct {
@@ -57,9 +48,9 @@ func startServerAt(t *testing.T, where place, space string) *server {
 		where: where, folder: t.TempDir(),
 		sip: peer.FreePort(t), tls: peer.FreePort(t), http: peer.FreePort(t),
 	}
-	rtp := rtpFirst + rtpBlock*rand.IntN(rtpBlocks)
+	first, last := peer.FreeBlock(t)
 	s.write(t, "tincan.toml", fmt.Sprintf(configText,
-		filepath.Join(s.folder, "data"), s.address(), s.addressTLS(), where.ip, rtp, rtp+rtpBlock-1, s.http))
+		filepath.Join(s.folder, "data"), s.address(), s.addressTLS(), where.ip, first, last, s.http))
 	t.Cleanup(func() { // before any phone's, so that it runs after them all
 		for _, life := range s.lives {
 			life.CleanUp(t)

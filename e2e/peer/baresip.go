@@ -69,6 +69,9 @@ func StartBaresipUnregistered(t testing.TB, account Account) *Baresip {
 	t.Helper()
 	Need(t, "baresip")
 	account = account.withDefaults()
+	if account.Port == 0 {
+		account.Port = FreePort(t)
+	}
 	b := &Baresip{account: account, folder: t.TempDir(), events: newJournal[baresipEvent]()}
 	control := net.JoinHostPort(account.IP, strconv.Itoa(FreePort(t)))
 	b.configure(t, control)
@@ -76,13 +79,20 @@ func StartBaresipUnregistered(t testing.TB, account Account) *Baresip {
 		Name: "baresip " + account.Number, Path: "baresip", Args: []string{"-f", b.folder}, Netns: account.Netns,
 	})
 	b.Await(t, "baresip is ready")
-	for _, line := range b.Output() {
-		if strings.Contains(line, "codec not found") {
-			t.Fatalf("%s: %s", b.name, line) // it would offer all codecs instead
-		}
-	}
+	b.checkStart(t)
 	b.connect(t, control)
 	return b
+}
+
+// checkStart fails the test for what baresip only warns of: a codec that it
+// lacks (it would offer all others), or a control port that it could not open.
+func (b *Baresip) checkStart(t testing.TB) {
+	t.Helper()
+	for _, line := range b.Output() {
+		if strings.Contains(line, "codec not found") || strings.Contains(line, "failed to listen") {
+			t.Fatalf("%s: %s", b.name, line)
+		}
+	}
 }
 
 func (b *Baresip) configure(t testing.TB, control string) {
@@ -96,16 +106,17 @@ func (b *Baresip) configure(t testing.TB, control string) {
 	}
 	play := filepath.Join(b.folder, "play.wav")
 	b.account.playFile(t, play, baresipRate)
-	config := fmt.Sprintf(baresipConfig, b.account.own(), play, b.account.IP, control, b.recordings(), baresipRate)
+	config := fmt.Sprintf(baresipConfig, b.account.own(), play, b.account.IP, control, b.recordings(), baresipRate, phonePorts)
 	b.write(t, "config", config)
 	b.write(t, "accounts", b.accountLine(codec))
 	b.write(t, "contacts", "")
 }
 
 // baresipConfig takes its own address, the file to play, its IP, the control
-// address, the folder for recordings and the rate.
+// address, the folder for recordings, the rate and the ports for RTP.
 const baresipConfig = `poll_method epoll
 sip_listen %[1]s
+rtp_ports %[7]s
 call_max_calls 8
 audio_player aubridge,silence
 audio_source aufile,%[2]s

@@ -39,7 +39,7 @@ type Account struct {
 
 	Auto     bool   // answers by itself
 	InfoDTMF bool   // sends digits as SIP INFO instead of RFC 4733 (linphone)
-	Port     int    // SIP port of its own; any when 0
+	Port     int    // SIP port of its own; a free one when 0
 	IP       string // its own address; 127.0.0.1 when empty
 	Netns    Netns  // where it runs
 }
