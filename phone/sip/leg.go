@@ -34,9 +34,11 @@ type leg struct {
 	name   string // of the device
 	logged string // the call's ID, for logs
 
-	mu    sync.Mutex // guards everything below
-	owner call.Owner
-	stage stage
+	mu      sync.Mutex // guards everything below
+	owner   call.Owner
+	owned   bool        // it has had an owner
+	unheard *call.Ended // from before it had one
+	stage   stage
 	dialog
 	session
 	timer sessionTimer
@@ -71,7 +73,12 @@ func (l *leg) ID() string { return l.id }
 func (l *leg) Own(o call.Owner) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.owned = true
 	l.owner = o
+	if l.unheard != nil && o != nil {
+		o.Post(*l.unheard)
+		l.unheard = nil
+	}
 }
 
 // post tells the owner. Called with mu held or not: Post never blocks. What
@@ -81,7 +88,11 @@ func (l *leg) post(e call.Event) {
 		l.owner.Post(e)
 		return
 	}
-	if ended, ok := e.(call.Ended); ok && ended.Written != nil {
+	ended, ok := e.(call.Ended)
+	switch {
+	case ok && !l.owned:
+		l.unheard = &ended // its call is just being made
+	case ok && ended.Written != nil:
 		go ended.Written()
 	}
 }

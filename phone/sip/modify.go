@@ -61,7 +61,7 @@ func (l *leg) renew(tx *transaction.Server, req *wire.Request) {
 	l.retarget(req)
 	l.invite, l.inviteTx = req, tx
 	if req.Method == wire.INVITE {
-		tx.Respond(l.s.reply(req, wire.StatusTrying, "Trying"))
+		tx.Trying(l.s.reply(req, wire.StatusTrying, "Trying"))
 	}
 	l.post(call.Offered{Leg: l, Offer: d})
 	l.theirsNext = d

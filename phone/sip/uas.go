@@ -44,7 +44,7 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 		return
 	}
 	tx.SetTag(l.localTag)
-	tx.Respond(s.reply(req, wire.StatusTrying, "Trying"))
+	tx.Trying(s.reply(req, wire.StatusTrying, "Trying"))
 	if err := l.open(offer, p); err != nil {
 		s.cfg.Logger.Error("call refused: no RTP port; widen [rtp] ports", "from", who.Ref, "error", err)
 		l.refuse(call.NoPorts)

@@ -389,3 +389,21 @@ func TestViaNotesWhereFrom(t *testing.T) {
 	}
 	b.tx[0].RespondOnce(Reply(b.got[0], 200, "OK"))
 }
+
+// A 100 goes out only when nothing else did within 150 ms.
+func TestTryingOnlyWhenItTakesLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.receive(udp, request("INVITE", "z9hG4bK1", 1))
+		b.tx[0].Trying(Reply(b.got[0], 100, "Trying"))
+		time.Sleep(100 * time.Millisecond)
+		b.tx[0].Respond(Reply(b.got[0], 180, "Ringing"))
+		b.receive(udp, request("INVITE", "z9hG4bK2", 2))
+		b.tx[1].Trying(Reply(b.got[1], 100, "Trying"))
+		time.Sleep(time.Second)
+		b.wantSent("0.1 180", "0.2 100")
+		for i := range b.tx {
+			b.tx[i].RespondOnce(Reply(b.got[i], 486, "Busy Here"))
+		}
+	})
+}

@@ -109,6 +109,27 @@ func (s *Server) Respond(res *wire.Response) []byte {
 	return b
 }
 
+// tryingAfter is within the 200 ms of RFC 3261 17.2.1.
+const tryingAfter = 150 * time.Millisecond
+
+// Trying sends a 100 to an INVITE that is not answered quickly: most are, and
+// need none.
+func (s *Server) Trying(res *wire.Response) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != trying {
+		return
+	}
+	s.after(tryingAfter, func() {
+		s.mu.Lock()
+		waits := s.state == trying
+		s.mu.Unlock()
+		if waits {
+			s.Respond(res)
+		}
+	})
+}
+
 func (s *Server) tagged(res *wire.Response) {
 	if res.StatusCode == wire.StatusTrying {
 		return
