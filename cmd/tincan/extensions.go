@@ -99,18 +99,27 @@ func checkExtension(f directory.ExtensionForm) error {
 
 func (o *objects) removeExtension(r *http.Request) (any, error) {
 	number := r.PathValue("number")
-	change, err := o.edit(r, "remove extension "+number, func(all []space.Object) ([]space.Object, error) {
+	return o.edit(r, "remove extension "+number, func(all []space.Object) ([]space.Object, error) {
 		i := find(all, number)
 		if i < 0 {
 			return nil, noExtension(number)
 		}
+		if user := leadsTo(all, number); user != nil {
+			return nil, fmt.Errorf("%s %q leads to extension %s; change or remove it first (tincan export, tincan apply)", user.Kind, user.Key, number)
+		}
 		return slices.Delete(all, i, i+1), nil
 	})
-	var faults form.Faults
-	if errors.As(err, &faults) {
-		return nil, fmt.Errorf("extension %s cannot go while something leads to it; change that first (tincan export, tincan apply):\n%w", number, err)
+}
+
+// leadsTo finds an object that names an extension as a destination.
+func leadsTo(all []space.Object, number string) *space.Object {
+	destination := form.Quote(kindExtension + ":" + number)
+	for i := range all {
+		if slices.ContainsFunc(all[i].Lines, func(l form.Line) bool { return l.Value == destination }) {
+			return &all[i]
+		}
 	}
-	return change, err
+	return nil
 }
 
 func (o *objects) secret(r *http.Request) (any, error) {

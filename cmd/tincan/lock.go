@@ -26,7 +26,7 @@ func lockData(dir string) (*os.File, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		pid, _ := os.ReadFile(path)
 		_ = f.Close()
-		return nil, fmt.Errorf("the data folder %s %w (process %s); stop it, or set data = \"...\" to another folder", dir, errInUse, strings.TrimSpace(string(pid)))
+		return nil, fmt.Errorf("the data folder %s %w (process %s); stop it, or set data = \"...\" to another folder", whole(dir), errInUse, strings.TrimSpace(string(pid)))
 	}
 	_ = f.Truncate(0)
 	_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
