@@ -1,9 +1,6 @@
 package call
 
-import (
-	"sync"
-	"time"
-)
+import "sync"
 
 // maxMailbox bounds the messages of parties that wait for one call. Who floods
 // its call (INFO, re-INVITE) ends it. The call's own messages (timers, the
@@ -82,32 +79,51 @@ func (a *actor) run() {
 	}
 }
 
-// workers are goroutines that run actors and wait a moment for the next one:
-// their stacks have grown by then, which a new goroutine's would do anew at
-// every message.
-type workers struct{ idle chan *actor }
-
-// workerIdle is how long a goroutine waits for another actor.
-const workerIdle = 100 * time.Millisecond
-
-func (w *workers) start(a *actor) {
-	select {
-	case w.idle <- a:
-	default:
-		go w.work(a)
-	}
+// workers run actors. Whoever brings messages to calls in a loop (a socket's
+// reader, the ledger's writer) does so between enter and leave, and runs what
+// came of it by itself: waking another goroutine for each message costs more
+// than handling it. Other messages (timers, media) and what is too much for one
+// goroutine get goroutines of their own.
+type workers struct {
+	mu      sync.Mutex // guards what follows
+	inside  int        // between enter and leave
+	waiting []*actor   // for one of those
 }
 
-func (w *workers) work(a *actor) {
-	idle := time.NewTimer(workerIdle)
-	defer idle.Stop()
+// maxWaiting bounds what one goroutine takes on.
+const maxWaiting = 4
+
+func (w *workers) start(a *actor) {
+	w.mu.Lock()
+	if w.inside > 0 && len(w.waiting) < maxWaiting {
+		w.waiting = append(w.waiting, a)
+		w.mu.Unlock()
+		return
+	}
+	w.mu.Unlock()
+	go a.run()
+}
+
+func (w *workers) enter() {
+	w.mu.Lock()
+	w.inside++
+	w.mu.Unlock()
+}
+
+func (w *workers) leave() {
 	for {
-		a.run()
-		idle.Reset(workerIdle)
-		select {
-		case a = <-w.idle:
-		case <-idle.C:
+		w.mu.Lock()
+		n := len(w.waiting)
+		if n == 0 {
+			w.inside--
+			w.mu.Unlock()
 			return
 		}
+		a := w.waiting[0]
+		copy(w.waiting, w.waiting[1:])
+		w.waiting[n-1] = nil
+		w.waiting = w.waiting[:n-1]
+		w.mu.Unlock()
+		a.run()
 	}
 }

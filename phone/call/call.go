@@ -90,6 +90,14 @@ func newCall(x *Exchange, s Setup) *Call {
 	return c
 }
 
+// deliver posts from a goroutine that has nothing else to do than to bring
+// messages, and handles it there.
+func (c *Call) deliver(m any) {
+	c.x.Enter()
+	c.actor.post(m)
+	c.x.Leave()
+}
+
 // ID names the call in logs, records and events.
 func (c *Call) ID() string { return c.id }
 
@@ -271,7 +279,7 @@ func (c *Call) answer(m Answered) {
 	c.ring.Stop()
 	c.dropOthers(m.Leg)
 	c.settle(m.Leg, m.Answer, answer)
-	c.save(func(error) { c.actor.post(stood{}) })
+	c.save(func(error) { c.deliver(stood{}) })
 	c.ledger = time.AfterFunc(ledgerTime, func() { c.actor.post(stood{}) })
 }
 

@@ -94,7 +94,7 @@ type Exchange struct {
 
 // New makes an Exchange without calls.
 func New(cfg Config) *Exchange {
-	return &Exchange{cfg: cfg, workers: workers{make(chan *actor)}, calls: map[string]*Call{}, empty: make(chan struct{})}
+	return &Exchange{cfg: cfg, calls: map[string]*Call{}, empty: make(chan struct{})}
 }
 
 // Reconfigure changes how long calls made from now on may ring.
@@ -183,6 +183,15 @@ func (x *Exchange) Snapshots() []Snapshot {
 	})
 	return out
 }
+
+// Enter says that the caller is about to bring events to calls; Leave handles
+// what came of them on the caller's goroutine. The caller must hold no lock at
+// Leave, and neither of the two is needed: events posted outside of them are
+// handled by goroutines of their own.
+func (x *Exchange) Enter() { x.workers.enter() }
+
+// Leave ends what Enter began.
+func (x *Exchange) Leave() { x.workers.leave() }
 
 // Drain refuses new calls, waits for the running ones until ctx ends, then
 // hangs up what is left and waits for the records, at most hangupTime.

@@ -52,7 +52,7 @@ func (c *Call) finish(cause Cause, by string) {
 	}
 	c.afterWritten(func() { a.Own(nil); a.Release() })
 	c.x.cfg.Logger.Info("call ended", "call", c.id, "cause", cause.Kind, "detail", cause.Text, "by", by, "seconds", int(rec.End.Sub(rec.Start).Seconds()))
-	c.x.cfg.Ledger.End(rec, func(error) { c.actor.post(recordWritten{}) })
+	c.x.cfg.Ledger.End(rec, func(error) { c.deliver(recordWritten{}) })
 	c.ledger = time.AfterFunc(ledgerTime, func() { c.actor.post(recordWritten{}) })
 	c.x.publish(c, "ended", cause.Kind)
 	c.publishSnapshot()

@@ -37,6 +37,8 @@ import (
 // Calls is where incoming calls go: call.Exchange.
 type Calls interface {
 	Incoming(leg call.Leg, s call.Setup)
+	Enter() // before a message is handled
+	Leave() // after it: handles what calls made of it
 }
 
 // Settings may change while the server runs.
@@ -114,11 +116,18 @@ func New(cfg Config, set Settings) *Server {
 	}
 	s.settings.Store(&set)
 	s.transport = transport.New(transport.Config{
-		Handler: func(m wire.Message, p transport.Path, _ int) { s.layer.Receive(m, p) },
+		Handler: s.receive,
 		Gate:    cfg.Gate, Trace: s.trace, TLS: cfg.TLS, Logger: cfg.Logger, Closed: s.connClosed,
 	})
 	s.layer = transaction.New(transaction.Config{Send: s.transport.Send, User: s, Timers: cfg.Timers})
 	return s
+}
+
+// receive handles one message and what calls make of it.
+func (s *Server) receive(m wire.Message, p transport.Path, _ int) {
+	s.cfg.Calls.Enter()
+	defer s.cfg.Calls.Leave()
+	s.layer.Receive(m, p)
 }
 
 // SetCalls says where incoming calls go, before Listen.
