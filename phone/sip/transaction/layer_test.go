@@ -98,9 +98,7 @@ func (b *bench) out(method wire.RequestMethod, p transport.Path, on Responses) *
 	return b.layer.Request(req, p, on)
 }
 
-// answer sends a response to the latest request that we sent.
-func (b *bench) answer(code int, toTag string) { b.answerTo(len(b.raw)-1, code, toTag) }
-
+// answerTo sends a response to the i-th message that we sent.
 func (b *bench) answerTo(i, code int, toTag string) {
 	b.t.Helper()
 	m, err := wire.ParseMessage([]byte(b.raw[i]))

@@ -202,7 +202,10 @@ func TestJunkIsDropped(t *testing.T) {
 	}
 	c := dialUDP(t, at)
 	junk := [][]byte{
-		{}, []byte("\r\n\r\n"), {0, 0, 0, 0}, bytes.Repeat([]byte{'x'}, 1400), bytes.Repeat([]byte("A SIP/2.0\r\n"), 20),
+		{},
+		[]byte("\r\n\r\n"),
+		{0, 0, 0, 0},
+		bytes.Repeat([]byte{'x'}, 1400), bytes.Repeat([]byte("A SIP/2.0\r\n"), 20),
 		message("INVITE", 1, "")[:150], bytes.Repeat([]byte{0xff}, 60000),
 		bytes.Replace(message("INVITE", 1, ""), []byte("Call-ID"), []byte("Other"), 1),
 		bytes.Replace(message("INVITE", 1, ""), []byte("1 INVITE"), []byte("1 BYE"), 1),
