@@ -122,6 +122,33 @@ func TestEchoAnswersItself(t *testing.T) {
 	s.awaitNoCalls(t)
 }
 
+func TestToneIsHeard(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, people(bob)+"[[route]]\nnumber = \"8000\"\nto = \"app:tone\"\n")
+	b := baresip(t, s, bob)
+	b.Dial(t, "8000")
+	b.AwaitEstablished(t)
+	b.Ear().Hears(t, appTone)
+	b.Ear().HearsNot(t, bobTone)
+	b.Hangup(t)
+	b.AwaitClosed(t)
+	s.awaitNoCalls(t)
+}
+
+// appTone is what app:tone plays, Hz.
+const appTone = 440.0
+
+func TestCallByIPv6(t *testing.T) {
+	t.Parallel()
+	const loopback = "::1"
+	s := startServerAt(t, place{ip: loopback}, people(ada, bob))
+	six := func(a *peer.Account) { a.IP = loopback }
+	a, b := baresip(t, s, ada, six), baresip(t, s, bob, six)
+	connect(t, a, b, bob)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, a, b)
+}
+
 func wantReason(t *testing.T, reason, status string) {
 	t.Helper()
 	if !strings.HasPrefix(reason, status) {

@@ -68,6 +68,9 @@ func by(s *server, transport string) func(*peer.Account) {
 	}
 }
 
+// traced makes a baresip print the SIP it sends and receives.
+func traced(a *peer.Account) { a.Trace = true }
+
 // connect calls from one phone to the other and answers.
 func connect(t *testing.T, from, to peer.Phone, number string) {
 	t.Helper()

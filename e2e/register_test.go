@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,6 +25,21 @@ func TestPhonesRegister(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPhoneRegistersBySHA256: linphone takes the stronger of the two challenges
+// that it is offered (RFC 8760), and calls with it.
+func TestPhoneRegistersBySHA256(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, people(bob)+"[[extension]]\nnumber = \""+ada+"\"\nsecret = \""+secretOf(ada)+"\"\ndigest = \"sha256\"\n")
+	trace := s.trace(t, ada)
+	a, b := linphone(t, s, ada), baresip(t, s, bob)
+	if line := trace.Await(t, "Authorization:"); !strings.Contains(line, "SHA-256") {
+		t.Errorf("the phone proved itself by %s, want SHA-256", line)
+	}
+	connect(t, a, b, bob)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, b, a)
 }
 
 func TestWrongSecretIsRefused(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ type server struct {
 	folder        string
 	sip, tls      int // ports
 	http          int
+	rtp           struct{ first, last int }
 }
 
 // place is where a server runs: its address, and its network namespace.
@@ -36,21 +38,21 @@ type place struct {
 	netns peer.Netns
 }
 
-// startServer starts a server on the loopback with what space says.
-func startServer(t *testing.T, space string) *server {
+// startServer starts a server on the loopback with what space says; extra are
+// lines of tincan.toml that stand before its first table.
+func startServer(t *testing.T, space string, extra ...string) *server {
 	t.Helper()
-	return startServerAt(t, place{ip: "127.0.0.1"}, space)
+	return startServerAt(t, place{ip: "127.0.0.1"}, space, extra...)
 }
 
-func startServerAt(t *testing.T, where place, space string) *server {
+func startServerAt(t *testing.T, where place, space string, extra ...string) *server {
 	t.Helper()
 	s := &server{
 		where: where, folder: t.TempDir(),
 		sip: peer.FreePort(t), tls: peer.FreePort(t), http: peer.FreePort(t),
 	}
-	first, last := peer.FreeBlock(t)
-	s.write(t, "tincan.toml", fmt.Sprintf(configText,
-		filepath.Join(s.folder, "data"), s.address(), s.addressTLS(), where.ip, first, last, s.http))
+	s.rtp.first, s.rtp.last = peer.FreeBlock(t)
+	s.configure(t, extra...)
 	t.Cleanup(func() { // before any phone's, so that it runs after them all
 		for _, life := range s.lives {
 			life.CleanUp(t)
@@ -61,9 +63,18 @@ func startServerAt(t *testing.T, where place, space string) *server {
 	return s
 }
 
+// configure writes the server's tincan.toml.
+func (s *server) configure(t *testing.T, extra ...string) {
+	t.Helper()
+	s.write(t, "tincan.toml", fmt.Sprintf(configText, filepath.Join(s.folder, "data"), s.address(),
+		s.addressTLS(), s.where.ip, s.rtp.first, s.rtp.last, s.http, strings.Join(extra, "\n")))
+}
+
 // configText takes the data folder, the SIP address, the TLS address, the
-// address told to phones, the first and last RTP port, and the HTTP port.
+// address told to phones, the first and last RTP port, the HTTP port, and more
+// lines.
 const configText = `data = %q
+%[8]s
 [sip]
 udp = [%[2]q]
 tcp = [%[2]q]
@@ -146,6 +157,17 @@ func (s *server) tincan(t *testing.T, args ...string) []byte {
 		t.Fatalf("tincan %v: %v\n%s%s", args, err, output, stderr)
 	}
 	return output
+}
+
+// trace follows an extension's SIP messages until the test ends.
+func (s *server) trace(t *testing.T, number string) *peer.Process {
+	t.Helper()
+	p := peer.Start(t, peer.Spec{
+		Name: "tincan trace", Path: os.Getenv(binaryEnv),
+		Args: []string{"trace", "--verbose", "--extension", number, "--config", s.config()},
+	})
+	p.Await(t, "TINCAN") // the title: from now on it sees all
+	return p
 }
 
 func (s *server) apply(t *testing.T, space string) {

@@ -75,8 +75,12 @@ func StartBaresipUnregistered(t testing.TB, account Account) *Baresip {
 	b := &Baresip{account: account, folder: t.TempDir(), events: newJournal[baresipEvent]()}
 	control := net.JoinHostPort(account.IP, strconv.Itoa(FreePort(t)))
 	b.configure(t, control)
+	args := []string{"-f", b.folder}
+	if account.Trace {
+		args = append(args, "-s")
+	}
 	b.Process = Start(t, Spec{
-		Name: "baresip " + account.Number, Path: "baresip", Args: []string{"-f", b.folder}, Netns: account.Netns,
+		Name: "baresip " + account.Number, Path: "baresip", Args: args, Netns: account.Netns,
 	})
 	b.Await(t, "baresip is ready")
 	b.checkStart(t)
@@ -304,6 +308,27 @@ func (b *Baresip) AwaitEstablished(t testing.TB) { t.Helper(); b.awaitEvent(t, "
 func (b *Baresip) AwaitClosed(t testing.TB) string {
 	t.Helper()
 	return b.awaitEvent(t, "CALL_CLOSED").Param
+}
+
+// AwaitOK waits until a request of its own has been answered by 200; its account
+// must ask for a trace.
+func (b *Baresip) AwaitOK(t testing.TB, method string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	answer := false // inside a 200
+	_, _, err := b.lines.await(ctx, 0, func(line string) bool {
+		switch {
+		case strings.HasPrefix(line, "SIP/2.0 "):
+			answer = strings.HasPrefix(line, "SIP/2.0 200 ")
+		case strings.HasSuffix(line, " SIP/2.0"):
+			answer = false
+		}
+		return answer && strings.HasPrefix(line, "CSeq:") && strings.HasSuffix(line, " "+method)
+	})
+	if err != nil {
+		t.Fatalf("%s: its %s was not answered by 200: %v", b.Process.name, method, err)
+	}
 }
 
 // AwaitDigit waits for a digit, by RFC 4733 or INFO.

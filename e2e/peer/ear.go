@@ -65,8 +65,14 @@ func (e Ear) longest(since recorded, hz float64) time.Duration {
 // all else.
 func (e Ear) Hears(t testing.TB, hz float64) {
 	t.Helper()
+	e.HearsBy(t, hz, time.Now().Add(Patience))
+}
+
+// HearsBy is Hears with a moment by which hz must have been heard.
+func (e Ear) HearsBy(t testing.TB, hz float64, by time.Time) {
+	t.Helper()
 	since := e.now()
-	deadline := time.NewTimer(Patience)
+	deadline := time.NewTimer(time.Until(by))
 	defer deadline.Stop()
 	ticker := time.NewTicker(earPoll)
 	defer ticker.Stop()
@@ -74,7 +80,7 @@ func (e Ear) Hears(t testing.TB, hz float64) {
 		select {
 		case <-ticker.C:
 		case <-deadline.C:
-			t.Fatalf("%s never heard %v Hz for %v; it recorded since: %v",
+			t.Fatalf("%s did not hear %v Hz for %v in time; it recorded since: %v",
 				e.name, hz, heardFor, e.since(since))
 		}
 	}
