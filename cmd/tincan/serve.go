@@ -88,6 +88,9 @@ func monotonic() int64 {
 	return ts.Nano() / 1000
 }
 
+// byeTime is how long phones get to answer the last BYEs.
+const byeTime = 2 * time.Second
+
 // sameSignal is the time within which a second signal is the first one come
 // twice: timeout(1), and a terminal's Ctrl-C through make, send it so.
 const sameSignal = 300 * time.Millisecond
@@ -102,6 +105,9 @@ func shutdown(s *server, sig chan os.Signal, log *slog.Logger) error {
 	done := make(chan error, 1)
 	go func() {
 		s.exchange.Drain(ctx)
+		bye, cancel := context.WithTimeout(context.Background(), byeTime)
+		defer cancel()
+		s.sip.Settle(bye)
 		done <- s.close()
 	}()
 	for {

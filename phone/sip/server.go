@@ -165,6 +165,25 @@ func (s *Server) Start() {
 	}()
 }
 
+// Settle waits until the last goodbyes are answered, or ctx ends.
+func (s *Server) Settle(ctx context.Context) {
+	for s.legCount() > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(settlePoll):
+		}
+	}
+}
+
+const settlePoll = 10 * time.Millisecond
+
+func (s *Server) legCount() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.legs)
+}
+
 // Close ends the sockets. Calls should be over by then.
 func (s *Server) Close() error {
 	s.cancel()
