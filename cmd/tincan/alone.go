@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -55,13 +56,14 @@ func storePlace(cfg *config.Config) string {
 	return cfg.Data
 }
 
-// hasStore tells whether a server or command has ever kept something here.
+// hasStore tells whether a server or command has ever kept something here. What
+// this user may not see counts as there: it must not look empty.
 func hasStore(cfg *config.Config) bool {
 	if cfg.Database != "" {
 		return true
 	}
 	_, err := os.Stat(filepath.Join(cfg.Data, store.FileName))
-	return err == nil
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // within carries requests to a handler in this process.

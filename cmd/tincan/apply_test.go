@@ -2,15 +2,19 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"tincan/secret"
 	"tincan/space"
+	"tincan/store/storetest"
 )
 
 const house = `[[extension]]
@@ -203,4 +207,43 @@ func TestLookingLeavesNoTrace(t *testing.T) {
 	if _, err := os.Stat(p.config().Data); !os.IsNotExist(err) {
 		t.Errorf("there is a data folder: %v", err)
 	}
+}
+
+// TestUnseenIsNotEmpty: what cannot be looked at is no empty server.
+func TestUnseenIsNotEmpty(t *testing.T) {
+	p := someFolder(t)
+	p.write("data", "a file where the folder should be")
+	for _, args := range [][]string{{"export"}, {"history"}, {"extension", "list"}, {"extension", "add", "101"}} {
+		if got := p.refused(args...); !strings.Contains(got, p.config().Data) {
+			t.Errorf("%v: %s", args, got)
+		}
+	}
+	p.finds("store", failed, "not a directory")
+}
+
+// TestCommandsAtOnce: commands on the store alone wait for each other.
+func TestCommandsAtOnce(t *testing.T) {
+	p := someFolder(t)
+	var all sync.WaitGroup
+	for i := range 6 {
+		all.Go(func() {
+			if out, err := p.try("", "extension", "add", strconv.Itoa(200+i)); err != nil {
+				t.Errorf("%v %s", err, out)
+			}
+		})
+	}
+	all.Wait()
+	if n := len(decode[[]extension](p, "extension", "list")); n != 6 {
+		t.Errorf("%d extensions", n)
+	}
+}
+
+func TestAloneOnPostgres(t *testing.T) {
+	dsn := storetest.Start(t).Database(t)
+	p := someFolder(t, fmt.Sprintf("database = %q", dsn))
+	p.apply(house)
+	if d := cmp.Diff(house, p.run("export", "--reveal")); d != "" {
+		t.Error(d)
+	}
+	p.finds("store", fine, "PostgreSQL answers")
 }

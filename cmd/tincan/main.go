@@ -2,7 +2,13 @@
 //
 //	tincan serve ──> server (server.go): store, directory, sip, media, calls
 //	     ^  control socket (control.go): HTTP over a Unix socket in the data folder
-//	tincan apply, status, calls, trace, ... ──┘ or on the store alone
+//	     │     status, calls, registrations, trace: of the server alone
+//	     │     objects (objects.go): extensions, history, records ...
+//	tincan COMMAND ── client (client.go)      │
+//	     └─ no server runs: the same objects within the command (alone.go)
+//
+// Each command has a file. What a person reads comes from a stranger now and then:
+// it passes plain (print.go) before it reaches a terminal.
 package main
 
 import (
