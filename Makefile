@@ -53,7 +53,8 @@ test: ## Everything: checks, unit tests, tests with real phones
 	@scripts/deps build test
 	@$(MAKE) --no-print-directory check build
 	@$(MAKE) --no-print-directory cross CROSS="arm64 armv6"
-	CGO_ENABLED=1 TINCAN_REQUIRE_PEERS=1 $(GO) test -race -timeout $(TEST_TIMEOUT) $$($(GO) list ./... | grep -v '^tincan/e2e')
+	packages=$$($(GO) list ./... | grep -v '^tincan/e2e'); \
+	CGO_ENABLED=1 TINCAN_REQUIRE_PEERS=1 $(GO) test -race -timeout $(TEST_TIMEOUT) $$packages
 	CGO_ENABLED=1 TINCAN_REQUIRE_PEERS=1 $(GO) test -race -count=1 -p 1 -timeout $(TEST_TIMEOUT) ./e2e/... # sound needs the machine for itself
 
 unit: ## Tests without phones, for the loop of writing code
