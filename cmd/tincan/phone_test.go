@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,8 +59,8 @@ func (p *phone) write(text string) {
 	}
 }
 
-// expect reads messages until one begins like this.
-func (p *phone) expect(first string) string {
+// expect reads messages until one begins with one of these.
+func (p *phone) expect(first ...string) string {
 	p.t.Helper()
 	buf := make([]byte, 65536)
 	_ = p.conn.SetReadDeadline(time.Now().Add(patience))
@@ -68,7 +69,8 @@ func (p *phone) expect(first string) string {
 		if err != nil {
 			p.t.Fatalf("waiting for %s: %v", first, err)
 		}
-		if text := string(buf[:n]); strings.HasPrefix(text, first) {
+		text := string(buf[:n])
+		if slices.ContainsFunc(first, func(f string) bool { return strings.HasPrefix(text, f) }) {
 			return text
 		}
 	}
@@ -77,12 +79,31 @@ func (p *phone) expect(first string) string {
 // call makes a call that stands.
 func (p *phone) call() {
 	p.t.Helper()
+	if !p.tryCall() {
+		p.t.Fatal("the call is refused")
+	}
+}
+
+// tryCall makes a call that stands, unless the server takes no more.
+func (p *phone) tryCall() bool {
+	p.t.Helper()
 	p.send("INVITE", "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8\r\n")
-	ok := p.expect("SIP/2.0 200")
-	p.to = header(ok, "To", "t")
-	contact := header(ok, "Contact", "m")
+	answer := p.expect("SIP/2.0 200", "SIP/2.0 503")
+	if strings.HasPrefix(answer, "SIP/2.0 503") {
+		return false
+	}
+	p.to = header(answer, "To", "t")
+	contact := header(answer, "Contact", "m")
 	p.target = contact[strings.IndexByte(contact, '<')+1 : strings.IndexByte(contact, '>')]
 	p.send("ACK", "")
+	return true
+}
+
+// hangUp ends a call that stands.
+func (p *phone) hangUp() {
+	p.t.Helper()
+	p.send("BYE", "")
+	p.expect("SIP/2.0 200 OK\r\n")
 }
 
 // answerBye is what a phone does when the server ends a call.

@@ -225,10 +225,8 @@ func TestTraceOfOneCall(t *testing.T) {
 	id := p.server.exchange.Snapshots()[0].ID
 	other.call()
 	w := watch(t, p, url.Values{"call": {id}}, false, true)
-	other.send("BYE", "")
-	other.expect("SIP/2.0 200")
-	mine.send("BYE", "")
-	mine.expect("SIP/2.0 200")
+	other.hangUp()
+	mine.hangUp()
 	if first := w.line(); !strings.Contains(first, "── BYE ") || !strings.Contains(first, " mine@phone") {
 		t.Errorf("first comes %s", first)
 	}
