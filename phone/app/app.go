@@ -127,6 +127,7 @@ func (l *leg) Own(o call.Owner) {
 
 func (l *leg) Alert(int, *media.Description)  {}
 func (l *leg) Answer(media.Description)       {}
+func (l *leg) Prepare(media.Description)      {}
 func (l *leg) Hangup(call.Cause)              {}
 func (l *leg) Reply(media.Description, error) {}
 func (l *leg) Digit(media.Digit)              {}

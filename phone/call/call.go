@@ -237,9 +237,10 @@ func (c *Call) ringing(m Ringing) {
 	if m.Early != nil && c.earlyFrom == nil {
 		if answer, err := media.AnswerFrom(c.setup.Offer, *m.Early); err == nil {
 			c.earlyFrom, c.early = m.Leg, answer
-			c.a.Alert(183, &answer)
 			c.agree(m.Leg, *m.Early, answer)
+			c.a.Prepare(answer)
 			c.join()
+			c.a.Alert(183, &answer)
 			c.x.publish(c, "early", "")
 			return
 		}
@@ -317,11 +318,12 @@ func (c *Call) stood() {
 	}
 	c.phase = standing
 	c.ledger.Stop()
-	c.a.Answer(c.sides[0].local)
+	c.a.Prepare(c.sides[0].local)
 	if !c.join() {
 		c.finish(NotAcceptable.Why("the caller takes "+c.sides[0].codec+", the other side "+c.sides[1].codec), "server")
 		return
 	}
+	c.a.Answer(c.sides[0].local)
 	c.x.publish(c, "answered", c.sides[0].codec)
 	c.x.cfg.Logger.Info("call answered", "call", c.id, "from", c.setup.From.Ref, "to", c.to(), "codec", c.sides[0].codec, "callee_codec", c.sides[1].codec)
 	if c.pending != nil {

@@ -17,6 +17,9 @@ type Leg interface {
 	ID() string
 	// Own sets who is told of events from now on; nil: nobody.
 	Own(Owner)
+	// Prepare sets up the media of the answer that Alert or Answer is about to
+	// give to a caller, so that they are joined before it can speak.
+	Prepare(answer media.Description)
 	// Alert tells a caller of progress: 180, or 183 with the early answer.
 	Alert(code int, early *media.Description)
 	// Answer accepts a caller's offer. It is sent once.

@@ -217,6 +217,7 @@ func (a absent) ID() string                     { return a.id }
 func (a absent) Own(Owner)                      {}
 func (a absent) Alert(int, *media.Description)  {}
 func (a absent) Answer(media.Description)       {}
+func (a absent) Prepare(media.Description)      {}
 func (a absent) Hangup(Cause)                   {}
 func (a absent) Offer(media.Description)        {}
 func (a absent) Reply(media.Description, error) {}

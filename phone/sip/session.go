@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 	"strings"
@@ -93,9 +94,11 @@ func (l *leg) audio() *media.RTP {
 
 // describe makes d ours: our address and ports in each line that is taken,
 // and the text. Lines that the answer refuses give their ports back. mux only
-// answers what was offered.
+// answers what was offered. A description that says what the last one said
+// keeps its version (RFC 3264 8).
 func (l *leg) describe(d media.Description) []byte {
 	addr := l.s.advertise(l.path)
+	before := sdp.Write(l.ours, l.origin)
 	d.Streams = slices.Clone(d.Streams)
 	for i := range d.Streams {
 		st := &d.Streams[i]
@@ -114,8 +117,12 @@ func (l *leg) describe(d media.Description) []byte {
 	if l.origin.ID == 0 {
 		l.origin.ID = uint64(time.Now().UnixMicro())
 	}
-	l.origin.Version++
 	l.origin.Addr = addr
+	text := sdp.Write(d, l.origin)
+	if l.origin.Version > 0 && bytes.Equal(text, before) {
+		return text
+	}
+	l.origin.Version++
 	return sdp.Write(d, l.origin)
 }
 

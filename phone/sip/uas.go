@@ -153,8 +153,16 @@ func (l *leg) Alert(code int, answer *media.Description) {
 	l.inviteTx.Respond(res)
 }
 
-// settled makes an answer ours and puts it into effect. The same answer again
-// (183, then 200) keeps its version.
+// Prepare sets up the media of an answer (call.Leg).
+func (l *leg) Prepare(answer media.Description) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stage == early && !l.uac {
+		l.settled(answer)
+	}
+}
+
+// settled makes an answer ours and puts it into effect.
 func (l *leg) settled(answer media.Description) []byte {
 	body := l.describe(answer)
 	l.configure()
