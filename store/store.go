@@ -85,6 +85,7 @@ func openBase(where string, full bool) (base, error) {
 func open(ctx context.Context, b base, opts Options) (*Store, error) {
 	l := &link{base: b}
 	if err := l.connect(ctx); err != nil {
+		l.close()
 		return nil, err
 	}
 	reader, err := b.open(false)
@@ -119,6 +120,13 @@ func (s *Store) Rebind(query string) string { return s.base.rebind(query) }
 // from a goroutine of their own.
 func (s *Store) Write(job Job, done func(error)) {
 	s.writer.put(entry{job: job, done: done})
+}
+
+// WriteSoon is Write for what may wait some milliseconds (soonTime) for other
+// jobs to share its transaction, which is what a transaction costs most: the
+// end of a call, a registration. It is written after the Writes before it.
+func (s *Store) WriteSoon(job Job, done func(error)) {
+	s.writer.putSoon(entry{job: job, done: done})
 }
 
 // Update runs job in a transaction of its own and waits for its commit. It is for

@@ -22,6 +22,9 @@ const (
 	// linger is how long the writer waits for company, only when the last group
 	// had some: a lone job is never delayed.
 	linger = 2 * time.Millisecond
+	// soonTime is how long a job of WriteSoon waits at most for others to share
+	// its transaction.
+	soonTime = 20 * time.Millisecond
 	// retryFirst and retryMost bound the pause between attempts to reach a
 	// database that is down; it doubles in between.
 	retryFirst = 100 * time.Millisecond
@@ -59,8 +62,10 @@ type writer struct {
 	closed bool
 	queue  chan entry
 
-	mu  sync.Mutex // guards now
-	now Status
+	mu   sync.Mutex // guards now, soon and wake
+	now  Status
+	soon []entry     // they go with the next group
+	wake *time.Timer // that sees to it that there is one
 
 	// of the goroutine
 	held   *entry // taken from the queue, not of the group before it
@@ -99,11 +104,65 @@ func (w *writer) put(e entry) {
 	}
 }
 
+// putSoon never blocks. Its entry goes with the next group, after soonTime at
+// the latest.
+func (w *writer) putSoon(e entry) {
+	w.gate.RLock()
+	defer w.gate.RUnlock()
+	if w.closed {
+		go e.finish(ErrClosed)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.soon) >= MaxQueue {
+		w.now.Lost++
+		go e.finish(ErrFull)
+		return
+	}
+	w.soon = append(w.soon, e)
+	if len(w.soon) == 1 {
+		w.wake = time.AfterFunc(soonTime, w.hurry)
+	}
+}
+
+// hurry begins a group with the first of those that wait.
+func (w *writer) hurry() {
+	for _, e := range w.takeSoon(1) {
+		w.put(e)
+	}
+}
+
+// takeSoon takes up to n of those that wait for a group.
+func (w *writer) takeSoon(n int) []entry {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n = min(n, len(w.soon))
+	taken := append([]entry(nil), w.soon[:n]...)
+	w.soon = append(w.soon[:0], w.soon[n:]...)
+	clear(w.soon[len(w.soon):cap(w.soon)])
+	switch {
+	case w.wake == nil:
+	case len(w.soon) == 0:
+		w.wake.Stop()
+	default:
+		w.wake.Reset(soonTime)
+	}
+	return taken
+}
+
 // close lets the goroutine write what waits and waits for its end.
 func (w *writer) close(ctx context.Context) error {
 	w.gate.Lock()
 	if !w.closed {
 		w.closed = true
+		for _, e := range w.takeSoon(MaxQueue) {
+			select {
+			case w.queue <- e:
+			default:
+				go e.finish(ErrFull)
+			}
+		}
 		close(w.queue)
 	}
 	w.gate.Unlock()
@@ -172,7 +231,7 @@ func (w *writer) gather(first entry) []entry {
 		group = append(group, e)
 	}
 	w.loaded = len(group) > 1
-	return group
+	return append(group, w.takeSoon(maxGroup-len(group))...)
 }
 
 // next takes one from the queue, waiting at most until company fires (nil: not
@@ -257,6 +316,6 @@ func (w *writer) status() Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.now
-	s.Queued = len(w.queue)
+	s.Queued = len(w.queue) + len(w.soon)
 	return s
 }

@@ -271,3 +271,42 @@ func TestDollars(t *testing.T) {
 		}
 	}
 }
+
+// What may wait goes with the next group, alone after 20 ms, and is written at
+// the latest when the store closes.
+func TestSoonSharesAGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{}
+		w, _ := begin(f)
+		var at []time.Duration
+		note := func(error) { at = append(at, time.Since(f.start)) }
+		soon := func(n int) {
+			for range n {
+				w.putSoon(entry{job: fine, done: note})
+			}
+		}
+		soon(2)
+		time.Sleep(10 * time.Millisecond)
+		w.put(entry{job: fine, done: note}) // takes both along
+		time.Sleep(10 * time.Millisecond)
+		soon(1)
+		time.Sleep(30 * time.Millisecond)
+		soon(maxGroup + 1)
+		time.Sleep(50 * time.Millisecond)
+		soon(1)
+		end(t, w, f)
+		if d := cmp.Diff([]int{3, 1, maxGroup, 1, 1}, f.groups); d != "" {
+			t.Error(d)
+		}
+		ms := time.Millisecond
+		if d := cmp.Diff([]time.Duration{10 * ms, 10 * ms, 10 * ms, 40 * ms}, at[:4]); d != "" {
+			t.Error(d)
+		}
+		w.putSoon(entry{job: fine, done: func(err error) {
+			if err != ErrClosed {
+				t.Errorf("after closing: %v", err)
+			}
+		}})
+		synctest.Wait()
+	})
+}

@@ -179,7 +179,7 @@ func (c *Call) late(m any) {
 
 func (c *Call) begin() {
 	c.x.publish(c, "incoming", c.setup.Dialled)
-	c.x.cfg.Logger.Info("call", "call", c.id, "from", c.setup.From.Ref, "dialled", c.setup.Dialled, "sip_call_id", c.a.Info().CallID)
+	c.x.cfg.Logger.Debug("call comes in", "call", c.id, "from", c.setup.From.Ref, "dialled", c.setup.Dialled, "sip_call_id", c.a.Info().CallID)
 	dest, ok := c.x.cfg.Router.Route(c.setup.From, c.setup.Dialled)
 	if !ok {
 		c.finish(NotFound.Why("no route for this number"), "server")
@@ -325,11 +325,15 @@ func (c *Call) stood() {
 	}
 	c.a.Answer(c.sides[0].local)
 	c.x.publish(c, "answered", c.sides[0].codec)
-	c.x.cfg.Logger.Info("call answered", "call", c.id, "from", c.setup.From.Ref, "to", c.to(), "codec", c.sides[0].codec, "callee_codec", c.sides[1].codec)
+	c.x.cfg.Logger.Info("call answered", "call", c.id, "sip_call_ids", c.wireIDs(), "from", c.setup.From.Ref, "to", c.to(), "codec", c.sides[0].codec, "callee_codec", c.sides[1].codec)
 	if c.pending != nil {
 		c.a.Offer(*c.pending)
 	}
 }
+
+// wireIDs names both legs as their messages do, so that a log of SIP can be
+// searched for them.
+func (c *Call) wireIDs() []string { return []string{c.a.Info().CallID, c.b.Info().CallID} }
 
 func (c *Call) to() string {
 	if c.b != nil {

@@ -51,7 +51,7 @@ func (c *Call) finish(cause Cause, by string) {
 		a.Hangup(cause)
 	}
 	c.afterWritten(func() { a.Own(nil); a.Release() })
-	c.x.cfg.Logger.Info("call ended", "call", c.id, "cause", cause.Kind, "detail", cause.Text, "by", by, "seconds", int(rec.End.Sub(rec.Start).Seconds()))
+	c.x.cfg.Logger.Info("call ended", "call", c.id, "from", rec.From, "to", rec.To, "dialled", rec.Dialled, "cause", cause.Kind, "detail", cause.Text, "by", by, "seconds", int(rec.End.Sub(rec.Start).Seconds()))
 	c.x.cfg.Ledger.End(rec, func(error) { c.deliver(recordWritten{}) })
 	c.ledger = time.AfterFunc(ledgerTime, func() { c.actor.post(recordWritten{}) })
 	c.x.publish(c, "ended", cause.Kind)

@@ -114,7 +114,7 @@ func (b *Bindings) Update(extension string, put, remove []Binding, done func(err
 		done(ErrTooManyBindings)
 		return
 	}
-	b.store.Write(updateJob(extension, put, remove), func(err error) {
+	b.store.WriteSoon(updateJob(extension, put, remove), func(err error) {
 		b.mu.Lock()
 		b.release(extension, fresh)
 		if err == nil || errors.Is(err, store.ErrSpooled) {

@@ -42,7 +42,7 @@ const (
 // store.ErrSpooled when it waits for the database. A second record for an ID is
 // ignored.
 func (l *Ledger) End(rec Record, done func(error)) {
-	l.store.Write(func(tx *store.Tx) error { return end(tx, &rec) }, done)
+	l.store.WriteSoon(func(tx *store.Tx) error { return end(tx, &rec) }, done)
 }
 
 func end(tx *store.Tx, r *Record) error {

@@ -162,13 +162,13 @@ func (t *Transport) Send(p Path, b []byte) error {
 	if p.via == nil {
 		return ErrNoSocket
 	}
+	if t.cfg.Trace != nil {
+		t.cfg.Trace(true, p, b) // before the answer to it can be traced
+	}
 	if err := p.via.send(b, p); err != nil {
 		return fmt.Errorf("send to %s %s: %w", p.Protocol, p.Remote, err)
 	}
 	t.Counts.Sent.Add(1)
-	if t.cfg.Trace != nil {
-		t.cfg.Trace(true, p, b)
-	}
 	return nil
 }
 
