@@ -98,12 +98,12 @@ const sameSignal = 300 * time.Millisecond
 // shutdown lets calls end for a bounded time. A second signal ends at once.
 func shutdown(s *server, sig chan os.Signal, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg().Shutdown)
-	defer cancel()
 	now, _ := s.exchange.Counts()
 	asked := time.Now()
 	log.Info("stopping: no new calls", "running", now, "at_most", s.cfg().Shutdown)
 	done := make(chan error, 1)
 	go func() {
+		defer cancel() // here: a second signal leaves the calls as they stand
 		s.exchange.Drain(ctx)
 		bye, cancel := context.WithTimeout(context.Background(), byeTime)
 		defer cancel()

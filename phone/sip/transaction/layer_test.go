@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,7 +28,8 @@ type bench struct {
 	t     *testing.T
 	layer *Layer
 	began time.Time
-	sent  []string // "seconds first-line-words"
+	mu    sync.Mutex // guards sent and raw: timers send, each on a goroutine of its own
+	sent  []string   // "seconds first-line-words"
 	raw   []string
 	got   []*wire.Request
 	tx    []*Server
@@ -43,11 +45,26 @@ func newBench(t *testing.T) *bench {
 		if first == "SIP/2.0" {
 			first = words[1]
 		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		b.sent = append(b.sent, fmt.Sprintf("%.1f %s", time.Since(b.began).Seconds(), first))
 		b.raw = append(b.raw, string(m))
 		return nil
 	}})
 	return b
+}
+
+// sends is how often anything was sent.
+func (b *bench) sends() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.sent)
+}
+
+// pass lets time go by, and everything that it sets off come to rest.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 func (b *bench) Request(tx *Server, req *wire.Request, _ transport.Path) {
@@ -67,6 +84,8 @@ func (b *bench) receive(p transport.Path, text string) {
 
 func (b *bench) wantSent(want ...string) {
 	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if d := cmp.Diff(want, b.sent); d != "" {
 		b.t.Errorf("sent (-want +got):\n%s", d)
 	}
@@ -117,7 +136,7 @@ func TestClientInviteTimers(t *testing.T) {
 		b := newBench(t)
 		var failed error
 		b.out(wire.INVITE, udp, func(_ *wire.Response, err error) { failed = err })
-		time.Sleep(33 * time.Second)
+		pass(33 * time.Second)
 		b.wantSent("0.0 INVITE", "0.5 INVITE", "1.5 INVITE", "3.5 INVITE", "7.5 INVITE", "15.5 INVITE", "31.5 INVITE")
 		if failed != ErrTimeout {
 			t.Errorf("ended with %v, want ErrTimeout", failed)
@@ -131,7 +150,7 @@ func TestClientNonInviteTimers(t *testing.T) {
 		b := newBench(t)
 		var failed error
 		b.out(wire.OPTIONS, udp, func(_ *wire.Response, err error) { failed = err })
-		time.Sleep(33 * time.Second)
+		pass(33 * time.Second)
 		b.wantSent("0.0 OPTIONS", "0.5 OPTIONS", "1.5 OPTIONS", "3.5 OPTIONS", "7.5 OPTIONS", "11.5 OPTIONS",
 			"15.5 OPTIONS", "19.5 OPTIONS", "23.5 OPTIONS", "27.5 OPTIONS", "31.5 OPTIONS")
 		if failed != ErrTimeout {
@@ -145,7 +164,7 @@ func TestReliableTransportSendsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		b.out(wire.INVITE, tcp, func(*wire.Response, error) {})
-		time.Sleep(40 * time.Second)
+		pass(40 * time.Second)
 		b.wantSent("0.0 INVITE")
 		b.wantEmpty()
 	})
@@ -168,7 +187,7 @@ func TestManyProvisionalsThenForkedAnswers(t *testing.T) {
 			b.answerTo(0, 180, "one")
 			want = append(want, 180)
 		}
-		time.Sleep(5 * time.Minute) // it may ring for long
+		pass(5 * time.Minute) // it may ring for long
 		b.answerTo(0, 200, "one")
 		b.answerTo(0, 200, "two") // another branch of a fork downstream
 		b.answerTo(0, 200, "one") // the ACK was lost
@@ -176,7 +195,7 @@ func TestManyProvisionalsThenForkedAnswers(t *testing.T) {
 			t.Error(d)
 		}
 		b.wantSent("0.0 INVITE")
-		time.Sleep(33 * time.Second)
+		pass(33 * time.Second)
 		b.wantEmpty()
 		b.answerTo(0, 200, "one")
 		if b.stray != 1 {
@@ -199,7 +218,7 @@ func TestRefusalIsAcknowledgedEachTime(t *testing.T) {
 		if branch(b.raw[0]) != branch(b.raw[1]) {
 			t.Error("the ACK to a refusal must have the INVITE's branch")
 		}
-		time.Sleep(33 * time.Second)
+		pass(33 * time.Second)
 		b.wantEmpty()
 	})
 }
@@ -226,7 +245,7 @@ func TestCancelWaitsForAProvisional(t *testing.T) {
 		b.answerTo(1, 200, "x")
 		b.answerTo(0, 487, "x")
 		b.wantSent("0.0 INVITE", "0.0 CANCEL", "0.0 ACK")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		b.wantEmpty()
 	})
 }
@@ -238,7 +257,7 @@ func TestCancelThatNobodyHeeds(t *testing.T) {
 		c := b.out(wire.INVITE, tcp, func(_ *wire.Response, err error) { failed = err })
 		b.answerTo(0, 180, "x")
 		c.Cancel()
-		time.Sleep(33 * time.Second)
+		pass(33 * time.Second)
 		if failed != ErrTimeout {
 			t.Errorf("ended with %v, want ErrTimeout", failed)
 		}
@@ -254,11 +273,11 @@ func TestServerInviteRefusedUntilACK(t *testing.T) {
 		b.receive(udp, request("INVITE", "z9hG4bK1", 1))
 		b.tx[0].Respond(Reply(b.got[0], 180, "Ringing"))
 		b.receive(udp, request("INVITE", "z9hG4bK1", 1)) // retransmitted: the latest answer again
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		b.tx[0].Respond(Reply(b.got[0], 486, "Busy Here"))
-		time.Sleep(4 * time.Second)
+		pass(4 * time.Second)
 		b.receive(udp, request("ACK", "z9hG4bK1", 1))
-		time.Sleep(20 * time.Second)
+		pass(20 * time.Second)
 		b.wantSent("0.0 180", "0.0 180", "10.0 486", "10.5 486", "11.5 486", "13.5 486")
 		if len(b.got) != 1 {
 			t.Errorf("%d requests went up, want the INVITE alone", len(b.got))
@@ -272,7 +291,7 @@ func TestServerInviteNeverAcknowledged(t *testing.T) {
 		b := newBench(t)
 		b.receive(udp, request("INVITE", "z9hG4bK1", 1))
 		b.tx[0].Respond(Reply(b.got[0], 486, "Busy Here"))
-		time.Sleep(40 * time.Second)
+		pass(40 * time.Second)
 		if len(b.sent) != 11 { // 0, .5, 1.5, 3.5, then every 4 s until 32 s
 			t.Errorf("sent %d times: %v", len(b.sent), b.sent)
 		}
@@ -292,7 +311,7 @@ func TestServerInviteAccepted(t *testing.T) {
 		if len(b.got) != 2 || b.got[1].Method != wire.ACK || b.tx[1] != nil {
 			t.Error("the ACK to a 2xx must go up without a transaction")
 		}
-		time.Sleep(33 * time.Second)
+		pass(33 * time.Second)
 		b.wantEmpty()
 	})
 }
@@ -343,10 +362,10 @@ func TestRespondOnceKeepsNothing(t *testing.T) {
 		b.wantEmpty()
 		b.receive(udp, request("REGISTER", "z9hG4bK2", 2))
 		b.tx[1].Respond(Reply(b.got[1], 200, "OK"))
-		time.Sleep(31 * time.Second)
+		pass(31 * time.Second)
 		b.receive(udp, request("REGISTER", "z9hG4bK2", 2))
 		b.wantSent("0.0 401", "0.0 200", "31.0 200")
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		b.wantEmpty()
 	})
 }
@@ -360,18 +379,18 @@ func TestTimersAreTheLayersOwn(t *testing.T) {
 		b.layer = quick
 		var failed error
 		b.out(wire.OPTIONS, udp, func(_ *wire.Response, err error) { failed = err })
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if failed != ErrTimeout {
 			t.Errorf("ended with %v, want ErrTimeout after 64*10 ms", failed)
 		}
 		b.layer = slow
-		n := len(b.sent)
+		n := b.sends()
 		b.out(wire.OPTIONS, udp, func(*wire.Response, error) {})
-		time.Sleep(1200 * time.Millisecond)
-		if len(b.sent)-n != 2 {
-			t.Errorf("the slow layer sent %d times within 1.2 s, want 2", len(b.sent)-n)
+		pass(1200 * time.Millisecond)
+		if got := b.sends() - n; got != 2 {
+			t.Errorf("the slow layer sent %d times within 1.2 s, want 2", got)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 	})
 }
 
@@ -394,11 +413,11 @@ func TestTryingOnlyWhenItTakesLong(t *testing.T) {
 		b := newBench(t)
 		b.receive(udp, request("INVITE", "z9hG4bK1", 1))
 		b.tx[0].Trying(Reply(b.got[0], 100, "Trying"))
-		time.Sleep(100 * time.Millisecond)
+		pass(100 * time.Millisecond)
 		b.tx[0].Respond(Reply(b.got[0], 180, "Ringing"))
 		b.receive(udp, request("INVITE", "z9hG4bK2", 2))
 		b.tx[1].Trying(Reply(b.got[1], 100, "Trying"))
-		time.Sleep(time.Second)
+		pass(time.Second)
 		b.wantSent("0.1 180", "0.2 100")
 		for i := range b.tx {
 			b.tx[i].RespondOnce(Reply(b.got[i], 486, "Busy Here"))
