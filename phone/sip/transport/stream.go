@@ -99,6 +99,12 @@ func (t *Transport) start(nc net.Conn, proto Protocol, idle time.Duration, key d
 	}
 	t.mu.Lock()
 	t.conns[c.serial] = c
+	if key != (dialKey{}) {
+		t.dialled[key] = c // before it can end
+	}
+	if t.ctx.Err() != nil { // Close has been past here
+		c.close()
+	}
 	t.mu.Unlock()
 	t.Counts.Conns.Add(1)
 	t.goRun(c.write)
@@ -107,6 +113,15 @@ func (t *Transport) start(nc net.Conn, proto Protocol, idle time.Duration, key d
 }
 
 func (c *conn) id() uint64 { return c.serial }
+
+func (c *conn) alive() bool {
+	select {
+	case <-c.done:
+		return false
+	default:
+		return true
+	}
+}
 
 func (c *conn) close() {
 	c.once.Do(func() {
@@ -136,10 +151,8 @@ var (
 )
 
 func (c *conn) send(b []byte, _ Path) error {
-	select {
-	case <-c.done:
+	if !c.alive() {
 		return errConnClosed
-	default:
 	}
 	select {
 	case c.queue <- bytes.Clone(b):
@@ -295,7 +308,7 @@ func (t *Transport) Dial(proto Protocol, remote netip.AddrPort, name string, don
 	c := t.dialled[key]
 	t.mu.Unlock()
 	t.goRun(func() {
-		if c != nil {
+		if c != nil && c.alive() {
 			done(c.path, nil)
 			return
 		}
@@ -327,11 +340,7 @@ func (t *Transport) dial(key dialKey) (*conn, error) {
 		}
 		nc = tc
 	}
-	c := t.start(nc, key.proto, dialledIdleTime, key)
-	t.mu.Lock()
-	t.dialled[key] = c
-	t.mu.Unlock()
-	return c, nil
+	return t.start(nc, key.proto, dialledIdleTime, key), nil
 }
 
 // Connection finds the standing connection with an ID, for a binding that was

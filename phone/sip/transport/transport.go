@@ -12,6 +12,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -21,6 +22,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	wire "github.com/emiago/sipgo/sip"
 )
@@ -29,12 +31,13 @@ import (
 const (
 	MaxMessage      = 64 << 10 // bytes of a message, as of a datagram
 	maxConns        = 16_384   // connections accepted, all listeners together
+	maxParams       = 1000     // parameters in a message's headers: parsing is quadratic in those of one
 	maxQueued       = 256      // messages waiting to be written to one connection
 	handshakeTime   = 10 * time.Second
 	dialTime        = 8 * time.Second
 	writeTime       = 10 * time.Second
 	messageTime     = 20 * time.Second // a message once begun must be whole within
-	idleTime        = 15 * time.Minute // of a connection on which nothing comes
+	idleTime        = 2 * time.Hour    // of a connection on which nothing comes; a phone may register once an hour
 	strangerIdle    = 32 * time.Second // of a connection that has sent no message yet
 	dialledIdleTime = 5 * time.Minute
 )
@@ -64,6 +67,7 @@ type Path struct {
 type sender interface {
 	send(b []byte, p Path) error
 	id() uint64
+	alive() bool
 }
 
 // ID tells connections apart, 0 for UDP. It is unique within a process.
@@ -74,8 +78,8 @@ func (p Path) ID() uint64 {
 	return p.via.id()
 }
 
-// Valid reports whether the path leads anywhere.
-func (p Path) Valid() bool { return p.via != nil }
+// Valid reports whether the path leads anywhere: its connection stands.
+func (p Path) Valid() bool { return p.via != nil && p.via.alive() }
 
 // Gate is asked before anything of a peer is parsed; phone/sip's guard
 // implements it. It must not block.
@@ -205,6 +209,9 @@ func parse(p *wire.Parser, b []byte) (m wire.Message, err error) {
 			err = fmt.Errorf("parser failed: %v", r)
 		}
 	}()
+	if b, err = tidy(b); err != nil {
+		return nil, err
+	}
 	m, err = p.ParseSIP(b)
 	if err != nil {
 		return nil, err
@@ -225,6 +232,27 @@ func parse(p *wire.Parser, b []byte) (m wire.Message, err error) {
 		return nil, fmt.Errorf("method %.20s, but CSeq says %.20s", req.Method, m.CSeq().MethodName)
 	}
 	return m, nil
+}
+
+// tidy looks at the headers before the parser does. Text that is not UTF-8 (RFC
+// 3261 25.1 wants it, old phones write names in Latin-1) is replaced, as no
+// database takes it.
+func tidy(b []byte) ([]byte, error) {
+	end := bytes.Index(b, []byte("\r\n\r\n"))
+	if end < 0 {
+		end = len(b)
+	}
+	head := b[:end]
+	if bytes.Count(head, []byte(";"))+bytes.Count(head, []byte("&")) > maxParams {
+		return nil, fmt.Errorf("more than %d parameters", maxParams)
+	}
+	if i := bytes.IndexByte(head, 0); i >= 0 {
+		return nil, fmt.Errorf("NUL at byte %d", i)
+	}
+	if utf8.Valid(head) {
+		return b, nil
+	}
+	return append(bytes.ToValidUTF8(head, []byte("?")), b[end:]...), nil
 }
 
 // track registers a goroutine's work so that Close waits for it.

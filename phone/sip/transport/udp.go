@@ -85,6 +85,8 @@ func (s *udpSocket) wantPktinfo() error {
 
 func (s *udpSocket) id() uint64 { return 0 }
 
+func (s *udpSocket) alive() bool { return true }
+
 func (s *udpSocket) read(t *Transport) {
 	buf, oob := make([]byte, MaxMessage), make([]byte, 128)
 	for {
