@@ -133,6 +133,8 @@ func (c *Call) handle(m any) {
 		c.offered(m)
 	case Reanswered:
 		c.reanswered(m)
+	case Renewed:
+		c.renewed(m)
 	case OfferRefused:
 		c.offerRefused(m)
 	case Pressed:

@@ -85,6 +85,12 @@ type (
 		Leg    Leg
 		Answer media.Description
 	}
+	// Renewed is a party's answer to the present media, offered at its wish (a
+	// re-INVITE without offer).
+	Renewed struct {
+		Leg    Leg
+		Answer media.Description
+	}
 	// OfferRefused is a party's refusal of Leg.Offer; the media stay as they were.
 	OfferRefused struct {
 		Leg Leg
@@ -112,6 +118,7 @@ func (e Ringing) from() Leg      { return e.Leg }
 func (e Answered) from() Leg     { return e.Leg }
 func (e Offered) from() Leg      { return e.Leg }
 func (e Reanswered) from() Leg   { return e.Leg }
+func (e Renewed) from() Leg      { return e.Leg }
 func (e OfferRefused) from() Leg { return e.Leg }
 func (e Pressed) from() Leg      { return e.Leg }
 func (e Silent) from() Leg       { return e.Leg }

@@ -105,8 +105,11 @@ func (c *Call) offered(m Offered) {
 
 func (c *Call) setHeld(s *side, offer media.Description) {
 	held := s.held
-	if st := offer.Stream(media.Audio); st != nil {
+	switch st := offer.Stream(media.Audio); {
+	case st != nil:
 		s.held = st.Direction&media.RecvOnly == 0
+	case s.codec != "": // the sound is off for now, as at port 0
+		s.held = offer.Stream(media.Video) == nil && offer.Stream(media.Text) == nil
 	}
 	switch {
 	case s.held && !held:
@@ -114,6 +117,21 @@ func (c *Call) setHeld(s *side, offer media.Description) {
 	case !s.held && held:
 		c.x.publish(c, "resumed", s.leg.Info().Party)
 	}
+}
+
+// renewed is a party answering an offer that it asked for: no other codecs, but
+// hold and resume come so too.
+func (c *Call) renewed(m Renewed) {
+	_, mine, _ := c.peer(m.Leg)
+	if mine == nil {
+		return
+	}
+	c.setHeld(mine, m.Answer)
+	for _, br := range c.bridges {
+		br.Reconfigured()
+	}
+	c.muteHeld()
+	c.save(nil)
 }
 
 // reanswered is the caller taking the codec of the party that answered.

@@ -116,6 +116,14 @@ func (r *RTP) Configure(remote Remote) {
 	r.control.signal(controlAddr(remote), remote.Trusted, now)
 }
 
+// Rest makes the party neither send nor listen until the next Configure: its
+// line has port 0 for now.
+func (r *RTP) Rest() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.remote.Direction = Inactive
+}
+
 // controlAddr gives where RTCP is received: said, or the port after RTP's (RFC
 // 3605 2.1).
 func controlAddr(remote Remote) netip.AddrPort {

@@ -158,7 +158,14 @@ func (s *Server) authenticate(req *wire.Request, now time.Time) (*directory.Exte
 	case known:
 		ha1 = ext.HA1MD5
 	}
-	right := subtle.ConstantTimeCompare([]byte(expected(cred, ha1, string(req.Method))), []byte(strings.ToLower(cred.Response))) == 1
+	right := false
+	for _, nc := range []string{"%08x", "%08X"} { // the grammar says LHEX (RFC 7616 3.4), some phones write capitals
+		want := expected(cred, ha1, string(req.Method), fmt.Sprintf(nc, cred.Nc))
+		right = subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(cred.Response))) == 1
+		if right {
+			break
+		}
+	}
 	switch {
 	case !right || !known || !sameTarget(cred.URI, req):
 		return nil, wrongCredentials
@@ -193,7 +200,7 @@ func (s *Server) credentials(req *wire.Request) *digest.Credentials {
 
 // expected computes the response that the right secret would give (RFC 7616
 // 3.4.1). qop is none or auth.
-func expected(c *digest.Credentials, ha1, method string) string {
+func expected(c *digest.Credentials, ha1, method, nc string) string {
 	sum := func(parts string) string {
 		if strings.EqualFold(c.Algorithm, "SHA-256") {
 			h := sha256.Sum256([]byte(parts))
@@ -206,7 +213,7 @@ func expected(c *digest.Credentials, ha1, method string) string {
 	if c.QOP == "" {
 		return sum(ha1 + ":" + c.Nonce + ":" + ha2)
 	}
-	return sum(fmt.Sprintf("%s:%s:%08x:%s:%s:%s", ha1, c.Nonce, c.Nc, c.Cnonce, c.QOP, ha2))
+	return sum(strings.Join([]string{ha1, c.Nonce, nc, c.Cnonce, c.QOP, ha2}, ":"))
 }
 
 // sameTarget compares the digest's URI with the request's by user alone: phones

@@ -3,6 +3,8 @@ package sip
 import (
 	"errors"
 	"net/netip"
+	"slices"
+	"time"
 
 	wire "github.com/emiago/sipgo/sip"
 
@@ -25,7 +27,8 @@ type dialog struct {
 	localSeq  uint32
 	remoteSeq uint32
 	path      transport.Path
-	device    bool // a phone of ours: reached where it came from, whatever its Contact says
+	heard     time.Time // when path was the way to the party
+	device    bool      // a phone of ours: reached where it came from, whatever its Contact says
 }
 
 // request makes a request within the dialog (RFC 3261 12.2.1.1). seq 0 takes
@@ -35,12 +38,27 @@ func (d *dialog) newRequest(method wire.RequestMethod, seq uint32) *wire.Request
 		d.localSeq++
 		seq = d.localSeq
 	}
-	req := wire.NewRequest(method, d.target)
-	for _, r := range d.routes {
+	target, routes := d.way()
+	req := wire.NewRequest(method, target)
+	for _, r := range routes {
 		req.AppendHeader(wire.NewHeader("Route", r))
 	}
 	d.headers(req, seq)
 	return req
+}
+
+// way gives the Request-URI and the Route values. A first route without lr is
+// a strict router: it is asked itself, and the target comes last (RFC 3261
+// 12.2.1.1).
+func (d *dialog) way() (target wire.Uri, routes []string) {
+	if len(d.routes) == 0 {
+		return d.target, nil
+	}
+	var first wire.Uri
+	if err := parseRoute(d.routes[0], &first); err != nil || first.UriParams.Has("lr") {
+		return d.target, d.routes
+	}
+	return first, append(slices.Clone(d.routes[1:]), "<"+d.target.String()+">")
 }
 
 func (d *dialog) headers(req *wire.Request, seq uint32) {
@@ -64,13 +82,12 @@ func (d *dialog) fromRequest(req *wire.Request, p transport.Path) {
 	d.local, d.localName = *req.To().Address.Clone(), req.To().DisplayName
 	d.remote, d.remName = *req.From().Address.Clone(), req.From().DisplayName
 	d.remoteSeq = req.CSeq().SeqNo
-	d.path = p
+	d.path, d.heard = p, time.Now()
 	for _, h := range req.GetHeaders("Record-Route") {
 		d.routes = append(d.routes, h.Value())
 	}
-	if c := req.Contact(); c != nil {
-		d.target = *c.Address.Clone()
-	}
+	d.target = d.remote // of a phone that forgets its Contact
+	d.retarget(req)
 }
 
 // fromResponse fills what an answer to our INVITE decides (12.1.2).
@@ -89,6 +106,7 @@ func (d *dialog) retarget(m wire.Message) {
 	if h := m.GetHeaders("Contact"); len(h) > 0 {
 		if c, ok := h[0].(*wire.ContactHeader); ok && !c.Address.Wildcard && c.Address.Host != "" {
 			d.target = *c.Address.Clone()
+			d.target.Headers = nil // not for a Request-URI (RFC 3261 19.1.1)
 		}
 	}
 }

@@ -32,6 +32,7 @@ type leg struct {
 	uac    bool // we called
 	party  string
 	name   string // of the device
+	key    string // of its registration; "" when it has none
 	logged string // the call's ID, for logs
 
 	mu      sync.Mutex // guards everything below
@@ -47,11 +48,12 @@ type leg struct {
 	inviteTx  responder
 	mergeKey  string
 	ok        okResend
-	byeAfter  *call.Cause // hang up once the ACK is here
-	client    *transaction.Client
+	byeAfter  *call.Cause         // hang up once the ACK is here
+	client    *transaction.Client // our first INVITE, until its final answer
 	inviteSeq uint32
-	offering  bool // a re-INVITE of ours is out
-	noOffer   bool // our 2xx carries the offer, the ACK the answer
+	offering  bool   // a re-INVITE of ours is out
+	offerSeq  uint32 // its CSeq
+	noOffer   bool   // our 2xx carries the offer, the ACK the answer
 	peerAllow string
 	infos     []media.Digit // digits that wait for the answer to an INFO
 	infoOut   bool
@@ -75,9 +77,9 @@ func (l *leg) Own(o call.Owner) {
 	defer l.mu.Unlock()
 	l.owned = true
 	l.owner = o
-	if l.unheard != nil && o != nil {
-		o.Post(*l.unheard)
+	if ended := l.unheard; ended != nil {
 		l.unheard = nil
+		l.post(*ended)
 	}
 }
 
@@ -128,7 +130,7 @@ func (l *leg) request(tx *transaction.Server, req *wire.Request, p transport.Pat
 	}
 	l.remoteSeq = req.CSeq().SeqNo
 	if p.Protocol.Reliable() || l.device {
-		l.path = p
+		l.path, l.heard = p, time.Now()
 	}
 	l.mu.Unlock()
 	switch req.Method {
@@ -151,22 +153,38 @@ func (l *leg) request(tx *transaction.Server, req *wire.Request, p transport.Pat
 func (l *leg) bye(tx *transaction.Server, req *wire.Request) {
 	l.mu.Lock()
 	over := l.stage >= leaving
-	wasEarly := l.stage == early
-	l.stage = gone
-	l.stopTimers()
-	if invite := l.invite; wasEarly && !l.uac && invite != nil && l.inviteTx != nil {
-		l.inviteTx.Respond(l.s.reply(invite, wire.StatusRequestTerminated, "Request Terminated"))
-		l.invite = nil
+	cause := call.Normal.Why(reasonText(req))
+	ringing := l.uac && l.stage == early && l.client != nil
+	if ringing { // not allowed (RFC 3261 15), but said; its INVITE still wants an end
+		cause = call.Rejected.Why("the phone said goodbye before it answered")
+		l.stage = leaving
+		l.client.Cancel()
+	} else {
+		l.stage = gone
 	}
+	l.stopTimers()
+	l.dropOffer()
 	done := func() { tx.Respond(l.s.reply(req, wire.StatusOK, "OK")) }
 	if !over {
-		l.post(call.Ended{Leg: l, Cause: call.Normal.Why(reasonText(req)), Written: done})
+		l.post(call.Ended{Leg: l, Cause: cause, Written: done})
 	}
 	l.mu.Unlock()
-	l.s.dropLeg(l)
+	if !ringing {
+		l.s.dropLeg(l)
+	}
 	if over {
 		done()
 	}
+}
+
+// dropOffer answers an INVITE or UPDATE that the end of the dialog overtook
+// (RFC 3261 15.1.2). Called with mu held.
+func (l *leg) dropOffer() {
+	if l.invite == nil {
+		return
+	}
+	l.inviteTx.Respond(l.s.reply(l.invite, wire.StatusRequestTerminated, "Request Terminated"))
+	l.invite, l.inviteTx = nil, nil
 }
 
 // reasonText gives the text of a Reason header (RFC 3326), for the record.
@@ -207,6 +225,9 @@ func (l *leg) refuse(cause call.Cause) {
 	if l.invite == nil {
 		return
 	}
+	if cause.Code < 300 { // the other side went in peace, before this one was answered
+		cause.Code = call.Unregistered.Code
+	}
 	res := l.s.reply(l.invite, cause.Code, reasonPhrase(cause.Code))
 	if cause.Code == wire.StatusNotAcceptableHere {
 		res.AppendHeader(wire.NewHeader("Warning", "305 "+l.s.domain(l.path)+" \""+quoted(cause.Text)+"\""))
@@ -227,6 +248,7 @@ func quoted(s string) string {
 func (l *leg) sendBye(cause call.Cause) {
 	l.stage = leaving
 	l.stopTimers()
+	l.dropOffer()
 	bye := l.newRequest(wire.BYE, 0)
 	l.s.common(bye)
 	if cause.Kind != call.Normal.Kind {
@@ -242,44 +264,6 @@ func (l *leg) sendBye(cause call.Cause) {
 		l.mu.Unlock()
 		l.s.dropLeg(l)
 	})
-}
-
-// send starts a transaction within the dialog. A leg whose connection was lost
-// (a restart) is reached by its device's present flow. Called with mu held.
-func (l *leg) send(req *wire.Request, on transaction.Responses) {
-	p, err := l.hop(l.s.transport)
-	if err == nil && p.Valid() {
-		l.start(req, p, on)
-		return
-	}
-	ext, name := strings.TrimPrefix(l.party, "extension:"), l.name
-	go func() {
-		for _, b := range l.s.cfg.Bindings.For(ext) {
-			if b.Contact != name {
-				continue
-			}
-			l.s.flow(&b, func(p transport.Path, err error) {
-				if err != nil {
-					on(nil, err)
-					return
-				}
-				l.mu.Lock()
-				l.path = p
-				l.start(req, p, on)
-				l.mu.Unlock()
-			})
-			return
-		}
-		on(nil, errNoFlow)
-	}()
-}
-
-// start is called with mu held; on never is.
-func (l *leg) start(req *wire.Request, p transport.Path, on transaction.Responses) {
-	invite := req.Method == wire.INVITE
-	if c := l.s.layer.Request(req, p, on); invite {
-		l.client = c
-	}
 }
 
 // common adds what every request of ours carries.

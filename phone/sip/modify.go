@@ -3,6 +3,7 @@ package sip
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,7 +46,11 @@ func (l *leg) offerInAnswer(tx *transaction.Server, req *wire.Request) {
 	l.retarget(req)
 	res := l.dialogReply(req, wire.StatusOK)
 	l.timer.refreshed(l, req, res)
-	withSDP(res, l.describe(l.ours))
+	d := media.Description{Streams: slices.Clone(l.ours.Streams)}
+	for i := range d.Streams { // all that we can, whoever holds now (RFC 3264 8.4)
+		d.Streams[i].Direction = media.SendRecv
+	}
+	withSDP(res, l.describe(d))
 	l.inviteTx, l.inviteSeq, l.noOffer = tx, req.CSeq().SeqNo, true
 	l.accept(res)
 }
@@ -100,12 +105,14 @@ func (l *leg) update(tx *transaction.Server, req *wire.Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case len(req.Body()) == 0 && l.stage < leaving:
+	case l.stage >= leaving:
+		tx.Respond(l.s.reply(req, wire.StatusCallTransactionDoesNotExists, "The call is over"))
+	case len(req.Body()) == 0:
 		l.retarget(req)
 		res := l.dialogReply(req, wire.StatusOK)
 		l.timer.refreshed(l, req, res)
 		tx.Respond(res)
-	case l.offering:
+	case l.offering || l.stage == early && l.uac: // RFC 3311 5.2
 		tx.Respond(l.s.reply(req, wire.StatusRequestPending, "Request Pending"))
 	case l.stage != up || l.invite != nil:
 		res := l.s.reply(req, wire.StatusInternalServerError, "An offer is being answered")
@@ -146,6 +153,7 @@ func (l *leg) reoffer(d media.Description, done func(*wire.Response, error)) {
 	}
 	req := l.newRequest(wire.INVITE, 0)
 	seq := l.localSeq
+	l.offerSeq = seq
 	l.s.common(req)
 	req.AppendHeader(l.s.contact(l.path, l.localTag))
 	req.AppendHeader(wire.NewHeader("Allow", allow))
@@ -168,8 +176,10 @@ func (l *leg) reoffered(res *wire.Response, err error, seq uint32, d media.Descr
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	first := l.offering
-	l.offering, l.client = false, nil
+	first := l.offering && l.offerSeq == seq // else an older 2xx once more
+	if first {
+		l.offering = false
+	}
 	switch {
 	case l.stage >= leaving && (err != nil || !res.IsSuccess()):
 	case err != nil:

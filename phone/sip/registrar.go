@@ -148,6 +148,7 @@ func (s *Server) binding(ext string, req *wire.Request, c *wire.ContactHeader, p
 		return b, nil, res
 	}
 	lasts = min(lasts, set.RegisterMax)
+	c.Address.Headers = nil // not for a Request-URI (RFC 3261 19.1.1)
 	instance, _ := c.Params.Get("+sip.instance")
 	regID, _ := c.Params.Get("reg-id")
 	b = directory.Binding{
@@ -202,16 +203,14 @@ func flowID(p transport.Path) string {
 // else over its connection, and if that is gone by a new one if the phone is
 // not behind NAT.
 func (s *Server) flow(b *directory.Binding, done func(transport.Path, error)) {
-	proto := transport.Protocol(b.Transport)
-	if proto == transport.UDP {
-		done(s.transport.UDPPath(b.Received, localAddr(b.Local)))
+	if p, ok := s.standing(b); ok {
+		done(p, nil)
 		return
 	}
-	if id, err := strconv.ParseUint(b.Flow, 10, 64); err == nil && b.Updated.After(s.started) {
-		if p, ok := s.transport.Connection(id); ok && p.Remote == b.Received {
-			done(p, nil)
-			return
-		}
+	proto := transport.Protocol(b.Transport)
+	if proto == transport.UDP {
+		done(transport.Path{}, fmt.Errorf("%w: udp to %s", transport.ErrNoSocket, b.Received))
+		return
 	}
 	var u wire.Uri
 	if err := wire.ParseUri(b.Contact, &u); err != nil {
@@ -224,6 +223,20 @@ func (s *Server) flow(b *directory.Binding, done func(transport.Path, error)) {
 		return
 	}
 	s.transport.Dial(proto, to, u.Host, done)
+}
+
+// standing gives the way to a device if there is one already.
+func (s *Server) standing(b *directory.Binding) (transport.Path, bool) {
+	if transport.Protocol(b.Transport) == transport.UDP {
+		p, err := s.transport.UDPPath(b.Received, localAddr(b.Local))
+		return p, err == nil
+	}
+	id, err := strconv.ParseUint(b.Flow, 10, 64)
+	if err != nil || !b.Updated.After(s.started) {
+		return transport.Path{}, false
+	}
+	p, ok := s.transport.Connection(id)
+	return p, ok && p.Remote == b.Received
 }
 
 func (s *Server) connClosed(p transport.Path) {

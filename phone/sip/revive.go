@@ -18,6 +18,7 @@ type legState struct {
 	UAC       bool               `json:"uac"`
 	Party     string             `json:"party"`
 	Name      string             `json:"name"`
+	Key       string             `json:"key,omitempty"`
 	CallID    string             `json:"call_id"`
 	LocalTag  string             `json:"local_tag"`
 	RemoteTag string             `json:"remote_tag"`
@@ -50,7 +51,7 @@ type lineState struct {
 // saved gathers the leg's state. Called with mu held.
 func (l *leg) saved() legState {
 	st := legState{
-		ID: l.id, UAC: l.uac, Party: l.party, Name: l.name, CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag,
+		ID: l.id, UAC: l.uac, Party: l.party, Name: l.name, Key: l.key, CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag,
 		Local: l.local.String(), LocalName: l.localName, Remote: l.remote.String(), RemName: l.remName,
 		Target: l.target.String(), Routes: l.routes, LocalSeq: l.localSeq, RemoteSeq: l.remoteSeq, Device: l.device,
 		Protocol: l.path.Protocol, From: l.path.Local, To: l.path.Remote, Theirs: string(sdp.Write(l.theirs, sdp.Origin{})), Ours: string(sdp.Write(l.ours, l.origin)), Session: l.timer.seconds, Refresh: l.timer.ours, Allow: l.peerAllow,
@@ -80,7 +81,7 @@ func (s *Server) Revive(state []byte, owner call.Owner) (call.Leg, error) {
 		return nil, fmt.Errorf("leg's state: %w", err)
 	}
 	l := s.newLeg(st.Party, st.Name, st.UAC)
-	l.id, l.owner, l.stage = st.ID, owner, up
+	l.id, l.key, l.owner, l.owned, l.stage = st.ID, st.Key, owner, true, up
 	l.dialog = dialog{
 		callID: st.CallID, localTag: st.LocalTag, remoteTag: st.RemoteTag, localName: st.LocalName, remName: st.RemName,
 		routes: st.Routes, localSeq: st.LocalSeq + seqSkip, remoteSeq: st.RemoteSeq, device: st.Device,
@@ -132,7 +133,7 @@ func (l *leg) reopen(lines []lineState) error {
 		if line.Port == 0 || i >= len(l.ours.Streams) {
 			continue
 		}
-		r, err := l.s.cfg.Media.Open(l.ours.Streams[i].Kind, line.Bind, line.Port, l.events())
+		r, err := l.s.cfg.Media.Open(l.ours.Streams[i].Kind, line.Bind, line.Port, l.events(l.ours.Streams[i].Kind))
 		if err != nil {
 			l.closeLines()
 			return fmt.Errorf("RTP port %d: %w", line.Port, err)

@@ -296,7 +296,9 @@ func (s *Server) addLeg(l *leg) {
 func (s *Server) dropLeg(l *leg) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.legs, l.localTag)
+	if s.legs[l.localTag] == l { // the dialog of a fork that was let go has the same tag
+		delete(s.legs, l.localTag)
+	}
 	if l.mergeKey != "" {
 		delete(s.merges, l.mergeKey)
 	}
@@ -370,7 +372,7 @@ func (s *Server) refused(p transport.Path, req *wire.Request, user, why string) 
 // clip bounds what a stranger can write into a log.
 func clip(s string) string {
 	if len(s) > 64 {
-		s = s[:64] + "..."
+		s = strings.ToValidUTF8(s[:64], "") + "..."
 	}
 	return s
 }
@@ -422,15 +424,15 @@ func unescape(s string) string {
 	for i := 0; i < len(s); i++ {
 		if s[i] == '%' && i+2 < len(s) {
 			hi, lo := unhex(s[i+1]), unhex(s[i+2])
-			if hi >= 0 && lo >= 0 {
-				b.WriteByte(byte(hi<<4 | lo))
+			if c := byte(hi<<4 | lo); hi >= 0 && lo >= 0 && c >= ' ' && c != 0x7f { // no line ends
+				b.WriteByte(c)
 				i += 2
 				continue
 			}
 		}
 		b.WriteByte(s[i])
 	}
-	return b.String()
+	return strings.ToValidUTF8(b.String(), "?") // records are text
 }
 
 func unhex(c byte) int {

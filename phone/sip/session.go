@@ -32,17 +32,20 @@ func (l *leg) open(d media.Description, p transport.Path) error {
 	for len(l.lines) < len(d.Streams) {
 		l.lines = append(l.lines, nil)
 	}
+	var opened []int
 	for i := range d.Streams {
 		st := &d.Streams[i]
 		if st.Refused() || st.Kind == media.Other || strings.Contains(st.Proto, "SAVP") || l.lines[i] != nil {
 			continue
 		}
-		r, err := l.s.cfg.Media.Open(st.Kind, bindAddr(p), 0, l.events())
+		r, err := l.s.cfg.Media.Open(st.Kind, bindAddr(p), 0, l.events(st.Kind))
 		if err != nil {
-			l.closeLines()
+			for _, j := range opened {
+				l.closeLine(j)
+			}
 			return err
 		}
-		l.lines[i] = r
+		l.lines[i], opened = r, append(opened, i)
 	}
 	return nil
 }
@@ -58,11 +61,14 @@ func bindAddr(p transport.Path) netip.Addr {
 	return a
 }
 
-func (l *leg) events() media.Events {
-	return media.Events{
-		Digit: func(d media.Digit) { l.tell(call.Pressed{Leg: l, Digit: d}) },
-		Dead:  func() { l.tell(call.Silent{Leg: l}) },
+// events of a line. A camera may be off, and who types nothing sends nothing:
+// sound alone shows that a party is gone.
+func (l *leg) events(k media.Kind) media.Events {
+	e := media.Events{Digit: func(d media.Digit) { l.tell(call.Pressed{Leg: l, Digit: d}) }}
+	if k == media.Audio {
+		e.Dead = func() { l.tell(call.Silent{Leg: l}) }
 	}
+	return e
 }
 
 // tell posts from a media goroutine.
@@ -75,11 +81,15 @@ func (l *leg) tell(e call.Event) {
 }
 
 func (l *leg) closeLines() {
-	for i, r := range l.lines {
-		if r != nil {
-			r.Close()
-			l.lines[i] = nil
-		}
+	for i := range l.lines {
+		l.closeLine(i)
+	}
+}
+
+func (l *leg) closeLine(i int) {
+	if r := l.lines[i]; r != nil {
+		r.Close()
+		l.lines[i] = nil
 	}
 }
 
@@ -93,7 +103,8 @@ func (l *leg) audio() *media.RTP {
 }
 
 // describe makes d ours: our address and ports in each line that is taken,
-// and the text. Lines that the answer refuses give their ports back. mux only
+// and the text. Lines that the first answer refuses give their ports back; those
+// that a later one does keep them, since the party may want them again. mux only
 // answers what was offered. A description that says what the last one said
 // keeps its version (RFC 3264 8).
 func (l *leg) describe(d media.Description) []byte {
@@ -105,9 +116,8 @@ func (l *leg) describe(d media.Description) []byte {
 		st.RTCP = netip.AddrPort{}
 		if i >= len(l.lines) || l.lines[i] == nil || st.Refused() {
 			st.RTP = netip.AddrPort{}
-			if i < len(l.lines) && l.lines[i] != nil {
-				l.lines[i].Close()
-				l.lines[i] = nil
+			if i < len(l.lines) && l.stage == early {
+				l.closeLine(i)
 			}
 			continue
 		}
@@ -135,6 +145,7 @@ func (l *leg) configure() {
 		}
 		their, our := &l.theirs.Streams[i], &l.ours.Streams[i]
 		if their.Refused() || our.Refused() {
+			r.Rest()
 			continue
 		}
 		r.Configure(media.Remote{
@@ -142,6 +153,16 @@ func (l *leg) configure() {
 			Formats: agreed(their, our), Local: our.Formats, Ptime: their.Ptime, Pinned: pinned(their),
 			Hosts: []netip.Addr{l.path.Remote.Addr()},
 		})
+	}
+}
+
+// closeRefused gives the ports back of lines that the party's first answer
+// refuses.
+func (l *leg) closeRefused() {
+	for i := range l.lines {
+		if i >= len(l.theirs.Streams) || l.theirs.Streams[i].Refused() {
+			l.closeLine(i)
+		}
 	}
 }
 

@@ -58,8 +58,8 @@ func hasTimer(m wire.Message) bool {
 
 func parseExpires(v string) (seconds int, refresher string) {
 	v, params, _ := strings.Cut(v, ";")
-	seconds, err := strconv.Atoi(strings.TrimSpace(v))
-	if err != nil || seconds < 0 {
+	n, err := strconv.ParseUint(strings.TrimSpace(v), 10, 31) // as a Duration it must not overflow
+	if err != nil {
 		return 0, ""
 	}
 	for _, p := range strings.Split(params, ";") {
@@ -67,7 +67,7 @@ func parseExpires(v string) (seconds int, refresher string) {
 			refresher = strings.ToLower(strings.TrimSpace(r))
 		}
 	}
-	return seconds, refresher
+	return int(n), refresher
 }
 
 // agree answers what the INVITE asked for, and starts. The caller refreshes
@@ -122,11 +122,14 @@ func (t *sessionTimer) agreed(l *leg, res *wire.Response) {
 // refreshed answers the party's re-INVITE or UPDATE.
 func (t *sessionTimer) refreshed(l *leg, req *wire.Request, res *wire.Response) {
 	seconds, refresher := parseExpires(header(req, "Session-Expires", "x"))
-	if seconds < minSessionExpires {
-		t.rearm(l)
+	switch {
+	case seconds >= minSessionExpires:
+		t.wanted, t.theirs = seconds, refresher != "uas"
+	case t.seconds == 0:
 		return
+	default: // the party has forgotten the timer and will not refresh again: we do
+		t.wanted, t.theirs = t.seconds, false
 	}
-	t.wanted, t.theirs = seconds, refresher != "uas"
 	t.agree(l, res)
 }
 
@@ -198,8 +201,8 @@ func (l *leg) refreshByUpdate() {
 		if res.IsSuccess() {
 			l.timer.agreed(l, res)
 		} else {
-			l.peerAllow = "" // UPDATE is not taken after all
-			l.timer.rearm(l)
+			l.peerAllow = "" // UPDATE is not taken after all, or not now
+			l.retry = time.AfterFunc(glareWait(l.uac), l.refresh)
 		}
 	})
 }

@@ -48,11 +48,11 @@ func (s *Server) DialExtension(ext *directory.Extension, set call.Setup, owner c
 
 func (s *Server) dialDevice(ext *directory.Extension, b directory.Binding, offer media.Description, set call.Setup, owner call.Owner) (*leg, error) {
 	l := s.newLeg("extension:"+ext.Number, b.Contact, true)
-	l.device = true
+	l.device, l.key, l.heard = true, b.Key(), b.Updated
 	if err := wire.ParseUri(b.Contact, &l.target); err != nil {
 		return nil, fmt.Errorf("contact of %s: %w", ext.Number, err)
 	}
-	l.remote, l.remName = wire.Uri{Scheme: "sip", User: ext.Number}, ext.Name
+	l.remote, l.remName = wire.Uri{Scheme: "sip", User: ext.Number}, quoted(ext.Name)
 	l.prepare(owner, set)
 	s.flow(&b, func(p transport.Path, err error) { l.ring(p, err, offer, set) })
 	return l, nil
@@ -73,11 +73,12 @@ func (s *Server) DialTrunk(t *directory.Trunk, number string, set call.Setup, ow
 		return nil, fmt.Errorf("trunk %s: %w", t.Name, err)
 	}
 	l := s.newLeg("trunk:"+t.Name, t.Address, true)
-	l.target = wire.Uri{Scheme: "sip", User: number, Host: host, Port: int(port)}
+	user := escape(number)
+	l.target = wire.Uri{Scheme: "sip", User: user, Host: host, Port: int(port)}
 	if proto != transport.UDP {
 		l.target.UriParams = wire.HeaderParams{{K: "transport", V: string(proto)}}
 	}
-	l.remote = wire.Uri{Scheme: "sip", User: number, Host: host}
+	l.remote = wire.Uri{Scheme: "sip", User: user, Host: host}
 	l.prepare(owner, set)
 	s.reach(proto, host, port, func(p transport.Path, err error) { l.ring(p, err, offer, set) })
 	return []call.Leg{l}, nil
@@ -191,7 +192,7 @@ func (l *leg) inviteRequest(seq uint32, forwards int, minSE int) *wire.Request {
 }
 
 func (l *leg) sendInvite(req *wire.Request, p transport.Path, forwards int) {
-	l.start(req, p, func(res *wire.Response, err error) { l.response(res, err, forwards) })
+	l.client = l.s.layer.Request(req, p, func(res *wire.Response, err error) { l.response(res, err, forwards) })
 }
 
 // giveUp ends a leg that never got out. Called with mu held.
@@ -265,15 +266,13 @@ func (l *leg) answered2xx(res *wire.Response) {
 	switch {
 	case l.stage == early:
 		l.established(res)
-	case tag == l.remoteTag && l.stage != leaving:
-		l.sendACK(seq)
-	case tag == l.remoteTag:
+	case l.client != nil: // the answer crossed our CANCEL, under whatever tag
 		l.fromResponse(res)
 		l.sendACK(seq)
-		if l.client != nil { // the answer crossed our CANCEL
-			l.client = nil
-			l.sendBye(call.Elsewhere)
-		}
+		l.client = nil
+		l.sendBye(call.Elsewhere)
+	case tag == l.remoteTag:
+		l.sendACK(seq)
 	default:
 		l.letGo(res)
 	}
@@ -296,6 +295,7 @@ func (l *leg) established(res *wire.Response) {
 	}
 	l.theirs = d
 	l.configure()
+	l.closeRefused()
 	l.timer.agreed(l, res)
 	l.post(call.Answered{Leg: l, Answer: media.Within(l.ours, d)})
 }
@@ -328,8 +328,8 @@ func (l *leg) letGo(res *wire.Response) {
 func (l *leg) longer(res *wire.Response, forwards int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	want, err := strconv.Atoi(strings.TrimSpace(header(res, "Min-SE")))
-	if err != nil || l.stage != early || l.inviteSeq > 1 || want <= minSessionExpires {
+	want, _ := parseExpires(header(res, "Min-SE"))
+	if l.stage != early || l.inviteSeq > 1 || want <= minSessionExpires {
 		return false
 	}
 	l.localSeq++
@@ -345,7 +345,7 @@ func (l *leg) failed(res *wire.Response) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	was := l.stage
-	l.stage = gone
+	l.stage, l.client = gone, nil
 	if was == early {
 		l.post(call.Ended{Leg: l, Cause: causeOf(res)})
 	}

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	wire "github.com/emiago/sipgo/sip"
@@ -36,6 +37,7 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 	l := s.newLeg(who.Ref, deviceOf(req, p), false)
 	l.fromRequest(req, p)
 	l.device = isExtension(who.Ref)
+	l.key = s.keyOf(who.Ref, p)
 	l.mergeKey, l.invite, l.inviteTx, l.theirs = key, req, tx, offer
 	l.peerAllow = header(req, "Allow")
 	if res := l.timer.asked(s, req); res != nil {
@@ -56,6 +58,17 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 	s.cfg.Calls.Incoming(l, call.Setup{
 		From: who, Dialled: userOf(&req.Recipient), Offer: offer, MaxForwards: forwards(req) - 1,
 	})
+}
+
+// keyOf finds the registration of the device that calls.
+func (s *Server) keyOf(party string, p transport.Path) string {
+	ext, _ := strings.CutPrefix(party, "extension:")
+	for _, b := range s.cfg.Bindings.For(ext) {
+		if b.Received == p.Remote && b.Transport == string(p.Protocol) {
+			return b.Key()
+		}
+	}
+	return ""
 }
 
 func isExtension(ref string) bool { return len(ref) > 10 && ref[:10] == "extension:" }
@@ -231,6 +244,7 @@ func (l *leg) acked(req *wire.Request) {
 		if d, ok, err := offerIn(req); ok && err == nil {
 			l.theirs = d
 			l.configure()
+			l.post(call.Renewed{Leg: l, Answer: media.Within(l.ours, d)})
 		}
 	}
 	if l.stage == answered {
