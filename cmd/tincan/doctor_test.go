@@ -171,7 +171,7 @@ func TestTakenPort(t *testing.T) {
 	must(t, err)
 	says := []string{
 		"port " + port + "/tcp is taken by " + strings.TrimSpace(string(comm)) + fmt.Sprintf(" (process %d)", os.Getpid()),
-		"stop it, or give [sip] tcp = ",
+		"stop it, or give [sip] tcp another port: [sip] tcp = ",
 	}
 	p.finds("ports", failed, says...)
 	p.finds("ports", failed, "stop it")

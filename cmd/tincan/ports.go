@@ -21,13 +21,27 @@ func explainListen(err error, setting, proto, addr string) error {
 	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("port %s/%s is taken by %s; stop it, or give %s = %q another port", port, kind, holder(kind, port), setting, addr)
+		return fmt.Errorf("port %s/%s is taken by %s; stop it, or give %s another port: %s in tincan.toml (serve --config FILE reads another)", port, kind, holder(kind, port), setting, example(setting, addr))
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("port %s/%s needs more rights than this user has; give %s a port above 1023", port, kind, setting)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("%s = %q: this machine has no such address", setting, addr)
 	}
 	return fmt.Errorf("%s: %w", setting, err)
+}
+
+// example shows the setting with another port, as the file has it: the table,
+// then the key.
+func example(setting, addr string) string {
+	host, port, _ := net.SplitHostPort(addr)
+	if n, err := strconv.Atoi(port); err == nil && n < 65000 {
+		port = strconv.Itoa(n + 10)
+	}
+	value := strconv.Quote(net.JoinHostPort(host, port))
+	if strings.HasPrefix(setting, "[sip]") {
+		value = "[" + value + "]"
+	}
+	return setting + " = " + value
 }
 
 // holder names the process that has a port, as /proc tells.

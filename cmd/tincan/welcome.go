@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"strconv"
 	"strings"
 
 	"tincan/config"
@@ -51,7 +53,9 @@ func (s *server) welcome(w io.Writer) {
 		}
 		fmt.Fprintf(&b, "  %-4s %s port %d\n", strings.ToUpper(l.Proto), host, l.Addr.Port())
 	}
-	if len(s.fresh) > 0 {
+	program := os.Args[0] // as it was called, so that the commands below can be copied
+	switch {
+	case len(s.fresh) > 0:
 		b.WriteString("\nTwo extensions are ready:\n")
 		for _, e := range s.fresh {
 			fmt.Fprintf(&b, "  user %s   password %s\n", e.number, e.secret)
@@ -59,13 +63,36 @@ func (s *server) welcome(w io.Writer) {
 		fmt.Fprintf(&b, `
 In each phone (Linphone, baresip, a desk phone, ...) make a SIP account with one
 of these users, its password, and %s as domain or server. Then dial the other
-number; *43 repeats what you say. See a password again: tincan extension secret 101
-`, host)
-	} else {
-		b.WriteString("\nExtensions: tincan extension list   A password: tincan extension secret NUMBER\n")
+number; *43 repeats what you say. See a password again: %s extension secret 101
+`, s.withPort(host), program)
+	case len(s.directory.Snapshot().Extensions()) == 0:
+		fmt.Fprintf(&b, "\nNo extension yet: %s extension add 101%s\n", program, s.configFlag())
+	default:
+		fmt.Fprintf(&b, "\nExtensions: %s extension list%[2]s   A password: %[1]s extension secret NUMBER%[2]s\n", program, s.configFlag())
 	}
-	fmt.Fprintf(&b, "Something wrong: tincan doctor   Stop: Ctrl-C, or kill %d\n\n", os.Getpid())
+	fmt.Fprintf(&b, "Something wrong: %s doctor%s   Stop: Ctrl-C, or kill %d\n\n", program, s.configFlag(), os.Getpid())
 	_, _ = io.WriteString(w, b.String())
+}
+
+// withPort adds the SIP port where it is not the usual one.
+func (s *server) withPort(host string) string {
+	for _, l := range s.sockets {
+		if l.Proto == "udp" && l.Addr.Port() != sipPort {
+			return net.JoinHostPort(host, strconv.Itoa(int(l.Addr.Port())))
+		}
+	}
+	return host
+}
+
+// sipPort is what a phone tries when it is told none (RFC 3261 19.1.2).
+const sipPort = 5060
+
+// configFlag is what commands need to find this server.
+func (s *server) configFlag() string {
+	if file := s.cfg().File; file != "" && file != config.DefaultFile {
+		return " --config " + file
+	}
+	return ""
 }
 
 // reachable is the address to give to a phone in the same network.
