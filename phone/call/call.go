@@ -66,6 +66,7 @@ type Call struct {
 	bridges     []*media.Bridge
 	ring        *time.Timer
 	ledger      *time.Timer // the ledger has until then to answer
+	splice      *time.Timer // until the standing call is written again
 	moving      *move
 	endedBy     string
 	reserved    *moveOffer
@@ -142,6 +143,8 @@ func (c *Call) handle(m any) {
 	case Silent:
 		c.silent(m)
 	case Changed:
+		c.changed()
+	case spliced:
 		c.save(nil)
 	case Ended:
 		c.legEnded(m)
@@ -171,7 +174,7 @@ func (c *Call) late(m any) {
 		if m.Written != nil {
 			c.afterWritten(m.Written)
 		}
-	case stood, ringOver, end:
+	case stood, spliced, ringOver, end:
 	case recordWritten:
 		c.recordWritten()
 	default:

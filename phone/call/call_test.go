@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -430,5 +431,30 @@ func TestDigitsCross(t *testing.T) {
 		if len(b.digits) != 3 || b.digits[0].Rune != '1' || b.digits[2].Rune != '3' || len(a.digits) != 1 {
 			t.Errorf("%v and %v", b.digits, a.digits)
 		}
+	})
+}
+
+// What the media have made of a change is written once it has reached them: a
+// restart goes on with the numbers that the phones know.
+func TestChangeIsWrittenTwice(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, _, c := w.answered("rtp", "rtp", pcmu)
+		stands := func() string {
+			w.ledger.mu.Lock()
+			defer w.ledger.mu.Unlock()
+			return string(w.ledger.stands[c.ID()])
+		}
+		a.post(Offered{Leg: a, Offer: a.describe()})
+		settle()
+		a.do(func() { a.since = " spliced" })
+		if strings.Contains(stands(), "spliced") {
+			t.Fatal("written before it came about")
+		}
+		time.Sleep(spliceTime)
+		settle()
+		if !strings.Contains(stands(), "spliced") {
+			t.Error("what the media made of the change is not written")
+		}
+		c.x.Hangup(c.ID(), Normal)
 	})
 }

@@ -20,7 +20,7 @@ func (c *Call) finish(cause Cause, by string) {
 	unanswered := c.phase < standing
 	phase := c.phase
 	c.phase, c.endedBy = over, by
-	for _, t := range []*time.Timer{c.ring, c.ledger} {
+	for _, t := range []*time.Timer{c.ring, c.ledger, c.splice} {
 		if t != nil {
 			t.Stop()
 		}

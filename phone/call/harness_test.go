@@ -86,6 +86,7 @@ type leg struct {
 	releases int
 	answered bool
 	ended    bool
+	since    string // what its state says beside its id
 
 	say func() // 20 ms of sound, if it can speak
 	// heard gives how many samples came since the last time, as one stream.
@@ -141,8 +142,11 @@ func (l *leg) Release() {
 	})
 }
 
-func (l *leg) Info() Info    { return Info{Kind: l.kind, Party: l.kind + ":" + l.id, CallID: l.id} }
-func (l *leg) State() []byte { return []byte(l.id) }
+func (l *leg) Info() Info { return Info{Kind: l.kind, Party: l.kind + ":" + l.id, CallID: l.id} }
+func (l *leg) State() (state []byte) {
+	l.do(func() { state = []byte(l.id + l.since) })
+	return state
+}
 
 // post tells the owner under the leg's own lock, as a SIP leg does.
 func (l *leg) post(e Event) {

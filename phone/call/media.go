@@ -100,7 +100,7 @@ func (c *Call) offered(m Offered) {
 		br.Reconfigured()
 	}
 	c.muteHeld()
-	c.save(nil)
+	c.changed()
 }
 
 func (c *Call) setHeld(s *side, offer media.Description) {
@@ -131,7 +131,7 @@ func (c *Call) renewed(m Renewed) {
 		br.Reconfigured()
 	}
 	c.muteHeld()
-	c.save(nil)
+	c.changed()
 }
 
 // reanswered is the caller taking the codec of the party that answered.
@@ -149,7 +149,7 @@ func (c *Call) reanswered(m Reanswered) {
 			return
 		}
 	}
-	c.save(nil)
+	c.changed()
 }
 
 func (c *Call) offerRefused(m OfferRefused) {

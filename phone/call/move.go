@@ -179,7 +179,7 @@ func (c *Call) take(m moved) {
 		return
 	}
 	c.x.publish(c, "moved", m.leg.Info().Party)
-	c.save(nil)
+	c.changed()
 }
 
 // endMoves is called when the call ends for another reason.

@@ -54,6 +54,23 @@ func (c *Call) save(done func(error)) {
 	c.x.cfg.Ledger.Stand(c.id, b, done)
 }
 
+// spliceTime is within which the next packet has come after a change: what the
+// flows have told the phones since (SSRC, sequence, time) is then written too,
+// so that a restart goes on from there.
+const spliceTime = time.Second
+
+type spliced struct{}
+
+// changed writes the standing call after its dialogs or its media changed: now,
+// and once more when the change has reached the media.
+func (c *Call) changed() {
+	c.save(nil)
+	if c.splice != nil {
+		c.splice.Stop()
+	}
+	c.splice = time.AfterFunc(spliceTime, func() { c.actor.post(spliced{}) })
+}
+
 func stateOf(l Leg, s side) legState {
 	i := l.Info()
 	return legState{
