@@ -90,6 +90,18 @@ func (b *Bindings) All() []Binding {
 	return all
 }
 
+// Each shows every binding, in no order, without copying; f must be quick and
+// keep nothing of it but a copy.
+func (b *Bindings) Each(f func(*Binding)) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for _, list := range b.of {
+		for i := range list {
+			f(&list[i])
+		}
+	}
+}
+
 // Count is the number of bindings.
 func (b *Bindings) Count() (n int) {
 	b.mu.RLock()

@@ -422,3 +422,35 @@ func TestGoodbyeOverANewConnection(t *testing.T) {
 	leg.Release()
 	l.left(false)
 }
+
+// A party that answers 481 within the dialog has lost the call: it ends.
+func TestPartyThatForgot(t *testing.T) {
+	l := newLab(t)
+	a, b := l.phone("101"), l.phone("102")
+	b.register()
+	ad, _, at, _ := talk(a, b)
+	a.send("INFO", at, ad.next(), "Signal=5\r\n", "Content-Type: application/dtmf-relay")
+	a.expect("200")
+	b.answer(b.expect("INFO"), 481, "", "")
+	b.answer(b.expect("BYE"), 481, "", "")
+	a.answer(a.expect("BYE"), 200, "", "")
+	l.idle()
+}
+
+// A 200 that belongs to no transaction of ours makes no dialog.
+func TestStrayAnswer(t *testing.T) {
+	l := newLab(t)
+	a, b := l.phone("101"), l.phone("102")
+	b.register()
+	d := a.invite("102", a.offer())
+	in := b.expect("INVITE")
+	forged := transaction.Reply(in.(*wire.Request), 200, "OK")
+	forged.Via().Params.Add("branch", "z9hG4bKother")
+	transaction.SetTag(forged, "x")
+	withSDP(forged, []byte(b.offer()))
+	b.write(forged.String())
+	b.answer(in, 486, "bt", "")
+	res := a.expect("486")
+	a.send("ACK", "sip:102@tincan", dlg{d.callID, d.from, tagOf(res), d.branch, 2}, "")
+	l.idle()
+}

@@ -107,6 +107,14 @@ func (l *leg) matches(req *wire.Request) bool {
 	return string(*req.CallID()) == l.callID && (from == l.remoteTag || l.uac && l.stage == early)
 }
 
+// knows reports whether a response outside of any transaction can be one to the
+// leg: what makes the dialog comes within its own.
+func (l *leg) knows(res *wire.Response) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stage > early && string(*res.CallID()) == l.callID
+}
+
 // request takes a request within the dialog.
 func (l *leg) request(tx *transaction.Server, req *wire.Request, p transport.Path) {
 	if req.Method == wire.ACK {

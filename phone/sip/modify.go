@@ -198,6 +198,8 @@ func (l *leg) reoffered(res *wire.Response, err error, seq uint32, d media.Descr
 		done(res, nil)
 	case res.StatusCode == wire.StatusRequestPending:
 		l.again(d, done, glareWait(l.uac)) // RFC 3261 14.1
+	case res.StatusCode == wire.StatusCallTransactionDoesNotExists: // RFC 3261 12.2.1.2
+		go l.fail(forgotten)
 	default:
 		done(res, fmt.Errorf("re-INVITE refused: %d %s", res.StatusCode, clip(res.Reason)))
 	}
@@ -210,6 +212,8 @@ func glareWait(owner bool) time.Duration {
 	}
 	return time.Duration(10*rand.IntN(201)) * time.Millisecond
 }
+
+var forgotten = call.Timeout.Why("the party knows of no such call any more")
 
 // maxInfos bounds the digits that wait to be sent as INFO.
 const maxInfos = 32
@@ -302,6 +306,10 @@ func (l *leg) nextInfo() {
 	req.SetBody(fmt.Appendf(nil, "Signal=%c\r\nDuration=%d\r\n", d.Rune, d.Duration.Milliseconds()))
 	l.send(req, func(res *wire.Response, err error) {
 		if err == nil && res.IsProvisional() {
+			return
+		}
+		if err == nil && res.StatusCode == wire.StatusCallTransactionDoesNotExists { // RFC 3261 12.2.1.2
+			l.fail(forgotten)
 			return
 		}
 		l.mu.Lock()

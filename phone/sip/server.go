@@ -265,7 +265,7 @@ func (s *Server) Stray(res *wire.Response, _ transport.Path) {
 		return
 	}
 	tag, _ := res.From().Params.Get("tag")
-	if l := s.leg(tag); l != nil {
+	if l := s.leg(tag); l != nil && l.knows(res) {
 		l.answered2xx(res)
 	}
 }

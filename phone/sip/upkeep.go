@@ -42,14 +42,17 @@ func (s *Server) expire(now time.Time) {
 }
 
 func (s *Server) ping(round, rounds uint32) {
-	for _, b := range s.cfg.Bindings.All() {
-		if b.Transport != string(transport.UDP) || !behindNAT(&b) {
-			continue
-		}
+	var due []directory.Binding
+	s.cfg.Bindings.Each(func(b *directory.Binding) {
 		h := fnv.New32a()
 		_, _ = h.Write([]byte(b.Contact))
-		if h.Sum32()%rounds == round {
-			s.options1(&b)
+		if h.Sum32()%rounds == round && b.Transport == string(transport.UDP) {
+			due = append(due, *b)
+		}
+	})
+	for i := range due {
+		if behindNAT(&due[i]) {
+			s.options1(&due[i])
 		}
 	}
 }

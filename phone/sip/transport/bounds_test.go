@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -62,5 +63,33 @@ func TestHeadersAreBoundedText(t *testing.T) {
 	}
 	if m.From().DisplayName != "J?rg" || string(m.Body()) != "\xff;;;" {
 		t.Errorf("%q, body %q", m.From().DisplayName, m.Body())
+	}
+}
+
+// A binding may name an address of ours that we had before a restart.
+func TestAddressThatIsGone(t *testing.T) {
+	for _, c := range []struct{ listen, peer, old string }{
+		{"0.0.0.0:0", "127.0.0.1:0", "192.0.2.1:5060"}, {"[::]:0", "[::1]:0", "[2001:db8::1]:5060"},
+	} {
+		tr, _ := open(t, nil, nil)
+		if _, err := tr.ListenUDP(c.listen); err != nil {
+			t.Fatal(err)
+		}
+		peer, err := net.ListenPacket("udp", c.peer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = peer.Close() }()
+		p, err := tr.UDPPath(peer.LocalAddr().(*net.UDPAddr).AddrPort(), netip.MustParseAddrPort(c.old))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tr.Send(p, []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		_ = peer.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, _, err := peer.ReadFrom(make([]byte, 100)); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -202,6 +202,9 @@ func (s *udpSocket) send(b []byte, p Path) error {
 		to = netip.AddrPortFrom(netip.AddrFrom16(to.Addr().As16()), to.Port())
 	}
 	_, _, err := s.conn.WriteMsgUDPAddrPort(b, oob, to)
+	if err != nil && oob != nil { // perhaps the address that the peer once spoke to is ours no longer
+		_, _, err = s.conn.WriteMsgUDPAddrPort(b, nil, to)
+	}
 	return err
 }
 
