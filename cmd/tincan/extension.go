@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"tincan/space"
 )
 
 func extensionCommand(o *options) *cobra.Command {
@@ -98,18 +96,8 @@ func extensionRemove(o *options) *cobra.Command {
 		Use: "remove NUMBER", Short: "Remove an extension", Args: takes("NUMBER"),
 		Long: `Removes an extension; its devices are forgotten. tincan revert brings it back, with
 its secret.`,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			c, err := o.keeper(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer closing(c, &err)
-			var change space.Change
-			err = c.do(cmd.Context(), http.MethodDelete, "/extensions/"+url.PathEscape(args[0]), url.Values{"who": {who()}}, nil, &change)
-			if err != nil {
-				return err
-			}
-			return printChange(o, &change, false)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.change(cmd.Context(), http.MethodDelete, "/extensions/"+url.PathEscape(args[0]))
 		},
 	}
 }

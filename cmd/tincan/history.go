@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -46,18 +47,22 @@ func revertCommand(o *options) *cobra.Command {
 		Use: "revert VERSION", Short: "Go back to what a version of the history made", Args: takes("VERSION"),
 		Long: `Makes extensions, trunks and routes, secrets included, what they were after VERSION.
 That is a new version itself, so that it can be reverted too.`,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			c, err := o.keeper(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer closing(c, &err)
-			var change space.Change
-			err = c.do(cmd.Context(), http.MethodPost, "/revert/"+url.PathEscape(args[0]), url.Values{"who": {who()}}, nil, &change)
-			if err != nil {
-				return err
-			}
-			return printChange(o, &change, false)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.change(cmd.Context(), http.MethodPost, "/revert/"+url.PathEscape(args[0]))
 		},
 	}
+}
+
+// change asks for a change of objects and shows it.
+func (o *options) change(ctx context.Context, method, path string) (err error) {
+	c, err := o.keeper(ctx)
+	if err != nil {
+		return err
+	}
+	defer closing(c, &err)
+	var change space.Change
+	if err = c.do(ctx, method, path, url.Values{"who": {who()}}, nil, &change); err != nil {
+		return err
+	}
+	return printChange(o, &change, false)
 }
