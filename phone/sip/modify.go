@@ -284,6 +284,7 @@ func (l *leg) Digit(d media.Digit) {
 	defer l.mu.Unlock()
 	if r := l.audio(); r != nil && r.HasEvents() {
 		r.SendDigit(d)
+		l.post(call.Changed{Leg: l}) // its numbers are ours from now on
 		return
 	}
 	if l.stage != up || len(l.infos) >= maxInfos {

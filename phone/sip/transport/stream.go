@@ -236,7 +236,7 @@ var ErrTooLarge = fmt.Errorf("message of more than %d bytes", MaxMessage)
 
 // ErrNoLength is the end of a connection whose message does not say how long
 // it is (RFC 3261 20.14: it must, on a stream).
-var ErrNoLength = errors.New("Content-Length is missing, or no number") //nolint:staticcheck // begins with a header's name
+var ErrNoLength = errors.New("no Content-Length that is a number")
 
 // Frame reads one message from a stream: headers, an empty line, and as many
 // bytes as Content-Length says.
