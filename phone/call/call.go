@@ -145,7 +145,7 @@ func (c *Call) handle(m any) {
 	case Changed:
 		c.changed()
 	case spliced:
-		c.save(nil)
+		c.spliced()
 	case Ended:
 		c.legEnded(m)
 	case ringOver:

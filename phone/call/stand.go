@@ -62,13 +62,18 @@ const spliceTime = time.Second
 type spliced struct{}
 
 // changed writes the standing call after its dialogs or its media changed: now,
-// and once more when the change has reached the media.
+// and once more when the change has reached the media. A party that changes
+// something all the time makes two writes a spliceTime at most.
 func (c *Call) changed() {
-	c.save(nil)
-	if c.splice != nil {
-		c.splice.Stop()
+	if c.splice == nil {
+		c.save(nil)
+		c.splice = time.AfterFunc(spliceTime, func() { c.actor.post(spliced{}) })
 	}
-	c.splice = time.AfterFunc(spliceTime, func() { c.actor.post(spliced{}) })
+}
+
+func (c *Call) spliced() {
+	c.splice = nil
+	c.save(nil)
 }
 
 func stateOf(l Leg, s side) legState {
