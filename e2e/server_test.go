@@ -198,11 +198,11 @@ func (s *server) callCount(t *testing.T) int {
 	return len(list)
 }
 
-func (s *server) list(t *testing.T, into any, command string) {
+func (s *server) list(t *testing.T, into any, command ...string) {
 	t.Helper()
-	output := s.tincan(t, command, "--json")
+	output := s.tincan(t, append(command, "--json")...)
 	if err := json.Unmarshal(output, into); err != nil {
-		t.Fatalf("tincan %s --json: %v\n%s", command, err, output)
+		t.Fatalf("tincan %v --json: %v\n%s", command, err, output)
 	}
 }
 
