@@ -551,3 +551,46 @@ func TestIPv6(t *testing.T) {
 	a.expect("200")
 	l.idle()
 }
+
+// A 200 without description after a 183 with one: the early answer stands.
+func TestAnswerThatCameEarlyOnly(t *testing.T) {
+	l := newLab(t)
+	a, b := l.phone("101"), l.phone("102")
+	b.register()
+	d := a.invite("102", a.offer())
+	in := b.expect("INVITE")
+	b.answer(in, 183, "bt", b.offer("8"))
+	early := a.expect("183")
+	b.answer(in, 200, "bt", "")
+	b.expect("ACK")
+	ok := a.expect("200")
+	if string(ok.Body()) != string(early.Body()) {
+		t.Errorf("early:\n%s\nthen:\n%s", early.Body(), ok.Body())
+	}
+	d = d.within(ok)
+	a.send("ACK", target(ok), d, "")
+	a.send("BYE", target(ok), d.next(), "")
+	b.answer(b.expect("BYE"), 200, "", "")
+	a.expect("200")
+	l.idle()
+}
+
+func TestDigitForms(t *testing.T) {
+	for _, c := range []struct {
+		kind, body string
+		want       rune
+	}{
+		{"application/dtmf-relay", "Signal=5\r\nDuration=160\r\n", '5'},
+		{"application/dtmf-relay", "Signal= 10\r\nDuration= 250\r\n", '*'},
+		{"application/dtmf", "#", '#'},
+		{"application/dtmf", "Signal=7", '7'},
+		{"application/dtmf", "d\r\n", 'D'},
+		{"application/dtmf-relay", "5", '5'},
+		{"text/plain", "5", 0},
+		{"application/dtmf", "12", 0},
+	} {
+		if d, ok := digitFrom(c.kind, c.body); ok != (c.want != 0) || ok && d.Rune != c.want {
+			t.Errorf("%s %q: %c, %v", c.kind, c.body, d.Rune, ok)
+		}
+	}
+}

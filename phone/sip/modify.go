@@ -246,9 +246,10 @@ func digitFrom(kind, body string) (media.Digit, bool) {
 	d := media.Digit{Duration: usualDigit}
 	signal := strings.TrimSpace(body)
 	switch kind {
-	case "application/dtmf":
-	case "application/dtmf-relay":
-		signal = ""
+	case "application/dtmf", "application/dtmf-relay": // the former with or without Signal=
+		if strings.Contains(body, "=") {
+			signal = ""
+		}
 		for _, line := range strings.Split(body, "\n") {
 			k, v, _ := strings.Cut(line, "=")
 			v = strings.TrimSpace(v)

@@ -106,10 +106,7 @@ func (s *Server) bindings(ext string, req *wire.Request, p transport.Path, now t
 		return nil, nil, s.reply(req, wire.StatusForbidden, "Too many contacts")
 	}
 	current := s.cfg.Bindings.For(ext)
-	general, ok := expiresOf(header(req, "Expires"), defaultExpires)
-	if !ok {
-		return nil, nil, s.reply(req, wire.StatusBadRequest, "Expires is no number of seconds")
-	}
+	general := expiresOf(header(req, "Expires"), defaultExpires)
 	for _, h := range contacts {
 		c, ok := h.(*wire.ContactHeader)
 		if !ok {
@@ -137,10 +134,7 @@ func (s *Server) bindings(ext string, req *wire.Request, p transport.Path, now t
 
 func (s *Server) binding(ext string, req *wire.Request, c *wire.ContactHeader, p transport.Path, now time.Time, general time.Duration, current []directory.Binding) (b directory.Binding, old *directory.Binding, bad *wire.Response) {
 	text, _ := c.Params.Get("expires")
-	lasts, ok := expiresOf(text, general)
-	if !ok {
-		return b, nil, s.reply(req, wire.StatusBadRequest, "expires is no number of seconds")
-	}
+	lasts := expiresOf(text, general)
 	set := s.settings.Load()
 	if lasts > 0 && lasts < set.RegisterMin {
 		res := s.reply(req, wire.StatusIntervalToBrief, "Interval Too Brief")
@@ -182,12 +176,17 @@ func sameDevice(a, b *directory.Binding) bool {
 	return a.Contact == b.Contact
 }
 
-func expiresOf(text string, otherwise time.Duration) (time.Duration, bool) {
+// expiresOf reads seconds; what is no number means the default (RFC 3261
+// 20.10).
+func expiresOf(text string, otherwise time.Duration) time.Duration {
 	if text == "" {
-		return otherwise, true
+		return otherwise
 	}
 	n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 32)
-	return time.Duration(n) * time.Second, err == nil
+	if err != nil {
+		return defaultExpires
+	}
+	return time.Duration(n) * time.Second
 }
 
 // flowID names a connection in a binding: empty over UDP. The process that

@@ -284,6 +284,9 @@ func (l *leg) established(res *wire.Response) {
 	l.sendACK(res.CSeq().SeqNo)
 	l.stage, l.client = up, nil
 	d, ok, err := offerIn(res)
+	if !ok && len(l.theirs.Streams) > 0 {
+		d, ok = l.theirs, true // the answer came early and is not repeated
+	}
 	if !ok || err != nil {
 		why := "the answer has no session description"
 		if err != nil {
