@@ -32,10 +32,12 @@ type server struct {
 	rtp           struct{ first, last int }
 }
 
-// place is where a server runs: its address, and its network namespace.
+// place is where a server runs: its address, its network namespace, and after
+// what silence a call ends there (the server's default when empty).
 type place struct {
-	ip    string
-	netns peer.Netns
+	ip        string
+	netns     peer.Netns
+	deadMedia string
 }
 
 // startServer starts a server on the loopback with what space says; extra are
@@ -66,13 +68,17 @@ func startServerAt(t *testing.T, where place, space string, extra ...string) *se
 // configure writes the server's tincan.toml.
 func (s *server) configure(t *testing.T, extra ...string) {
 	t.Helper()
+	media := ""
+	if s.where.deadMedia != "" {
+		media = fmt.Sprintf("timeout = %q", s.where.deadMedia)
+	}
 	s.write(t, "tincan.toml", fmt.Sprintf(configText, filepath.Join(s.folder, "data"), s.address(),
-		s.addressTLS(), s.where.ip, s.rtp.first, s.rtp.last, s.http, strings.Join(extra, "\n")))
+		s.addressTLS(), s.where.ip, s.rtp.first, s.rtp.last, s.http, strings.Join(extra, "\n"), media))
 }
 
 // configText takes the data folder, the SIP address, the TLS address, the
-// address told to phones, the first and last RTP port, the HTTP port, and more
-// lines.
+// address told to phones, the first and last RTP port, the HTTP port, more lines
+// for the top, and more for the media.
 const configText = `data = %q
 %[8]s
 [sip]
@@ -82,6 +88,7 @@ tls = [%[3]q]
 external = %[4]q
 [rtp]
 ports = "%[5]d-%[6]d"
+%[9]s
 [http]
 listen = "127.0.0.1:%[7]d"
 `
