@@ -17,8 +17,8 @@ type Leg interface {
 	ID() string
 	// Own sets who is told of events from now on; nil: nobody.
 	Own(Owner)
-	// Prepare sets up the media of the answer that Alert or Answer is about to
-	// give to a caller, so that they are joined before it can speak.
+	// Prepare sets up the media of the answer that Alert, Answer or Reply is
+	// about to give, so that they are joined before the party can speak.
 	Prepare(answer media.Description)
 	// Alert tells a caller of progress: 180, or 183 with the early answer.
 	Alert(code int, early *media.Description)

@@ -93,13 +93,14 @@ func (c *Call) offered(m Offered) {
 		m.Leg.Reply(media.Description{}, NotAcceptable.Why(err.Error()))
 		return
 	}
-	m.Leg.Reply(answer, nil)
+	m.Leg.Prepare(answer)
 	mine.local = answer
 	c.setHeld(mine, m.Offer)
 	for _, br := range c.bridges {
 		br.Reconfigured()
 	}
 	c.muteHeld()
+	m.Leg.Reply(answer, nil) // last: the party may speak with it
 	c.changed()
 }
 

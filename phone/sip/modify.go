@@ -87,10 +87,9 @@ func (l *leg) Reply(answer media.Description, err error) {
 		l.invite, l.inviteTx = nil, nil
 		return
 	}
-	l.theirs = l.theirsNext
 	res := l.dialogReply(req, wire.StatusOK)
 	l.timer.refreshed(l, req, res)
-	withSDP(res, l.settled(answer))
+	withSDP(res, l.settled(answer)) // as Prepare has it already
 	if req.Method == wire.INVITE {
 		l.inviteSeq = req.CSeq().SeqNo
 		l.accept(res)

@@ -170,7 +170,11 @@ func (l *leg) Alert(code int, answer *media.Description) {
 func (l *leg) Prepare(answer media.Description) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.stage == early && !l.uac {
+	switch {
+	case l.stage == early && !l.uac:
+		l.settled(answer)
+	case l.stage == up && l.invite != nil:
+		l.theirs = l.theirsNext
 		l.settled(answer)
 	}
 }
