@@ -31,6 +31,7 @@ type outside struct {
 	mu     sync.Mutex // guards what follows
 	cancel context.CancelFunc
 	done   chan struct{}
+	given  bool // what is told was given, not found
 }
 
 func newOutside(log *slog.Logger) *outside { return &outside{log: log} }
@@ -51,8 +52,13 @@ func (o *outside) start(given string) {
 	o.cancel, o.done = cancel, make(chan struct{})
 	if a, err := netip.ParseAddr(given); err == nil {
 		o.now.Store(&a)
+		o.given = true
 		close(o.done)
 		return
+	}
+	if o.given { // and is no more
+		o.now.Store(nil)
+		o.given = false
 	}
 	if given == "" && publicInterface() {
 		close(o.done)
