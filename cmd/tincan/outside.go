@@ -24,9 +24,10 @@ const (
 // of a STUN server (RFC 8489) in the background; invalid while unknown, and
 // then the socket's own address is told.
 type outside struct {
-	log   *slog.Logger
-	found func(netip.Addr)
-	now   atomic.Pointer[netip.Addr]
+	log    *slog.Logger
+	server string // STUN server
+	found  func(netip.Addr)
+	now    atomic.Pointer[netip.Addr]
 
 	mu     sync.Mutex // guards what follows
 	cancel context.CancelFunc
@@ -34,7 +35,7 @@ type outside struct {
 	given  bool // what is told was given, not found
 }
 
-func newOutside(log *slog.Logger) *outside { return &outside{log: log} }
+func newOutside(log *slog.Logger) *outside { return &outside{log: log, server: stunServer} }
 
 func (o *outside) addr() netip.Addr {
 	if a := o.now.Load(); a != nil {
@@ -110,7 +111,7 @@ func (o *outside) ask(ctx context.Context, name string) (netip.Addr, error) {
 		}
 		return addrs[0].Unmap(), nil
 	}
-	return askSTUN(ctx, stunServer)
+	return askSTUN(ctx, o.server)
 }
 
 func askSTUN(ctx context.Context, server string) (netip.Addr, error) {

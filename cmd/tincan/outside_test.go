@@ -58,6 +58,7 @@ func TestPublicAddressBySTUN(t *testing.T) {
 // An address that is given is told; one that is taken away again is not.
 func TestGivenAddress(t *testing.T) {
 	o := newOutside(slog.New(slog.DiscardHandler))
+	o.server = "127.0.0.1:9" // nobody
 	o.found = func(netip.Addr) {}
 	o.start("198.51.100.4")
 	if got := o.addr(); got != netip.MustParseAddr("198.51.100.4") {
