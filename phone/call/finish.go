@@ -40,7 +40,8 @@ func (c *Call) finish(cause Cause, by string) {
 		if by != "callee" {
 			c.b.Hangup(cause)
 		}
-		c.b.Release()
+		b := c.b // its ports are the standing call's until that is written over
+		c.afterWritten(b.Release)
 	}
 	a := c.a
 	switch {

@@ -24,6 +24,9 @@ type legState struct {
 	ID     string `json:"id"`
 	Kind   string `json:"kind"`
 	Party  string `json:"party"`
+	Device string `json:"device"`
+	CallID string `json:"call_id"`
+	Remote string `json:"remote"`
 	State  []byte `json:"state"`
 	InUse  []byte `json:"in_use"` // SDP
 	Held   bool   `json:"held,omitempty"`
@@ -79,7 +82,7 @@ func (c *Call) spliced() {
 func stateOf(l Leg, s side) legState {
 	i := l.Info()
 	return legState{
-		ID: l.ID(), Kind: i.Kind, Party: i.Party, State: l.State(), InUse: sdp.Write(s.inUse, sdp.Origin{}),
+		ID: l.ID(), Kind: i.Kind, Party: i.Party, Device: i.Device, CallID: i.CallID, Remote: i.Remote, State: l.State(), InUse: sdp.Write(s.inUse, sdp.Origin{}),
 		Held: s.held, Codec: s.codec, CodecB: s.codecB,
 	}
 }
@@ -171,7 +174,7 @@ func (x *Exchange) interrupted(c *Call, s standingState) {
 	}
 	for _, l := range s.Legs {
 		rec.Legs = append(rec.Legs, record.Leg{
-			ID: l.ID, Kind: l.Kind, Party: l.Party, Start: s.Start, Answer: s.Answered, End: rec.End,
+			ID: l.ID, Kind: l.Kind, Party: l.Party, Device: l.Device, CallID: l.CallID, Remote: l.Remote, Start: s.Start, Answer: s.Answered, End: rec.End,
 			Cause: Interrupted.Kind, Code: Interrupted.Code, Codec: l.Codec, CodecBy: l.CodecB,
 		})
 	}
