@@ -44,7 +44,7 @@ type SIP struct {
 	UDP []string `toml:"udp"`
 	TCP []string `toml:"tcp"`
 	TLS []string `toml:"tls"`
-	// Domain is the name that phones know the server by, and the digest realm.
+	// Domain is the name that phones know the server by. The digest realm is another.
 	Domain string `toml:"domain"`
 	// External is the public address (or name) for phones outside; empty: found.
 	External string `toml:"external"`

@@ -31,7 +31,7 @@ import (
 // Timers are the base values of RFC 3261 17 (table 4).
 type Timers struct{ T1, T2, T4 time.Duration }
 
-// DefaultTimers are RFC 3261's.
+// defaultTimers are RFC 3261's.
 var defaultTimers = Timers{T1: 500 * time.Millisecond, T2: 4 * time.Second, T4: 5 * time.Second}
 
 // Lifetime is the 64*T1 of timers B, F, H, J, L and M.

@@ -255,7 +255,7 @@ func tidy(b []byte) ([]byte, error) {
 	return append(bytes.ToValidUTF8(head, []byte("?")), b[end:]...), nil
 }
 
-// track registers a goroutine's work so that Close waits for it.
+// goRun starts a goroutine that Close waits for.
 func (t *Transport) goRun(f func()) {
 	t.wg.Add(1)
 	go func() {
