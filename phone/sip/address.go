@@ -14,7 +14,7 @@ import (
 func (s *Server) advertise(p transport.Path) netip.Addr {
 	own := p.Local.Addr()
 	if !own.IsValid() || own.IsUnspecified() {
-		own = transport.SourceFor(p.Remote)
+		own = s.transport.Source(p.Remote)
 	}
 	set := s.settings.Load()
 	if inside(set, p.Remote.Addr()) || !set.External.IsValid() || own.Is4() != set.External.Is4() {

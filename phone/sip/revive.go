@@ -61,7 +61,7 @@ func (l *leg) saved() legState {
 			st.Lines = append(st.Lines, lineState{})
 			continue
 		}
-		line := lineState{Port: r.Port(), Bind: bindAddr(l.path)}
+		line := lineState{Port: r.Port(), Bind: l.s.bindAddr(l.path)}
 		if state := r.State(); state.Line.Started || state.Latched.IsValid() {
 			line.State = &state
 		}

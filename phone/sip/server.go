@@ -76,6 +76,7 @@ type Config struct {
 	Media     *media.Engine
 	Bus       *bus.Bus
 	Gate      transport.Gate
+	Network   transport.Network // nil: the machine's
 	TLS       *tls.Config
 	Logger    *slog.Logger
 	Timers    transaction.Timers
@@ -116,8 +117,8 @@ func New(cfg Config, set Settings) *Server {
 	}
 	s.settings.Store(&set)
 	s.transport = transport.New(transport.Config{
-		Handler: s.receive,
-		Gate:    cfg.Gate, Trace: s.trace, TLS: cfg.TLS, Logger: cfg.Logger, Closed: s.connClosed,
+		Handler: s.receive, Network: cfg.Network,
+		Gate: cfg.Gate, Trace: s.trace, TLS: cfg.TLS, Logger: cfg.Logger, Closed: s.connClosed,
 	})
 	s.layer = transaction.New(transaction.Config{Send: s.transport.Send, User: s, Timers: cfg.Timers})
 	return s

@@ -38,7 +38,7 @@ func (l *leg) open(d media.Description, p transport.Path) error {
 		if st.Refused() || st.Kind == media.Other || strings.Contains(st.Proto, "SAVP") || l.lines[i] != nil {
 			continue
 		}
-		r, err := l.s.cfg.Media.Open(st.Kind, bindAddr(p), 0, l.events(st.Kind))
+		r, err := l.s.cfg.Media.Open(st.Kind, l.s.bindAddr(p), 0, l.events(st.Kind))
 		if err != nil {
 			for _, j := range opened {
 				l.closeLine(j)
@@ -53,10 +53,10 @@ func (l *leg) open(d media.Description, p transport.Path) error {
 // bindAddr gives the address that media leave from: the one that the party
 // signals with, so that answers on a multi-homed host come from where it
 // looks.
-func bindAddr(p transport.Path) netip.Addr {
+func (s *Server) bindAddr(p transport.Path) netip.Addr {
 	a := p.Local.Addr()
 	if !a.IsValid() || a.IsUnspecified() {
-		a = transport.SourceFor(p.Remote)
+		a = s.transport.Source(p.Remote)
 	}
 	return a
 }

@@ -35,14 +35,11 @@ func (t *Transport) ListenTCP(addr string, secure bool) (netip.AddrPort, error) 
 	if err != nil {
 		return ap, err
 	}
-	proto, network := TCP, "tcp4"
+	proto := TCP
 	if secure {
 		proto = TLS
 	}
-	if ap.Addr().Is6() {
-		network = "tcp"
-	}
-	l, err := net.ListenTCP(network, net.TCPAddrFromAddrPort(ap))
+	l, err := t.cfg.Network.Listen(ap)
 	if err != nil {
 		return ap, fmt.Errorf("listen on %s %s: %w", proto, addr, err)
 	}
@@ -56,9 +53,9 @@ func (t *Transport) ListenTCP(addr string, secure bool) (netip.AddrPort, error) 
 // acceptPause is how long accepting rests when the process is out of files.
 const acceptPause = 100 * time.Millisecond
 
-func (t *Transport) accept(l *net.TCPListener, proto Protocol) {
+func (t *Transport) accept(l net.Listener, proto Protocol) {
 	for {
-		nc, err := l.AcceptTCP()
+		nc, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -324,7 +321,7 @@ func (t *Transport) Dial(proto Protocol, remote netip.AddrPort, name string, don
 func (t *Transport) dial(key dialKey) (*conn, error) {
 	ctx, cancel := context.WithTimeout(t.ctx, dialTime)
 	defer cancel()
-	nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", key.remote.String())
+	nc, err := t.cfg.Network.Dial(ctx, key.remote)
 	if err != nil {
 		return nil, err
 	}

@@ -93,8 +93,10 @@ type Handler func(m wire.Message, p Path, size int)
 // Tracer sees every message in and out as bytes that it must not keep.
 type Tracer func(out bool, p Path, b []byte)
 
-// Config is what a Transport depends on. Gate, Trace and Closed may be nil.
+// Config is what a Transport depends on. Gate, Trace and Closed may be nil;
+// Network nil is the machine's.
 type Config struct {
+	Network Network
 	Handler Handler
 	Gate    Gate
 	Trace   Tracer
@@ -137,6 +139,9 @@ var ErrNoSocket = errors.New("no SIP socket of this address family is open")
 
 // New makes a Transport without sockets.
 func New(cfg Config) *Transport {
+	if cfg.Network == nil {
+		cfg.Network = kernelNetwork{}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Transport{
 		cfg: cfg, parser: wire.NewParser(), ctx: ctx, cancel: cancel,

@@ -1,0 +1,210 @@
+// Package siptest runs a whole phone server (SIP, calls, media, store) on a
+// network in memory, for tests in virtual time, fuzzing and soaks.
+//
+//	Phone ── memory.Network ── sip.Server ── call.Exchange ── record.Ledger
+//	stranger ──┘                   └── media.Engine               └── SQLite
+//
+// Within testing/synctest nothing of it waits for the real world but the disk.
+package siptest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tincan/bus"
+	"tincan/phone/call"
+	"tincan/phone/call/record"
+	"tincan/phone/directory"
+	"tincan/phone/media"
+	"tincan/phone/sip"
+	"tincan/phone/sip/transport"
+	"tincan/phone/sip/transport/memory"
+	"tincan/secret"
+	"tincan/store"
+)
+
+// Realm is the digest realm of the server.
+const Realm = "tincan"
+
+// closeTime bounds closing the store.
+const closeTime = 10 * time.Second
+
+// Options say what a Server is; the zero value is a server with no objects.
+type Options struct {
+	// Addrs are the server's addresses; none: 192.0.2.1 and 2001:db8::1.
+	Addrs      []string
+	Extensions []directory.ExtensionForm
+	Trunks     []directory.TrunkForm
+	// Routes are numbers that lead elsewhere than to the extension of that number.
+	Routes map[string]string
+	// Config is changed by it before the server is made; may be nil.
+	Config func(*sip.Config)
+	// Settings nil: registrations of a minute to an hour, no timers, no pings.
+	Settings *sip.Settings
+	Logger   *slog.Logger // nil: nothing
+	RingTime time.Duration
+}
+
+// Server is a phone server on a network in memory, with sockets for UDP and TCP
+// at port 5060 of each address.
+type Server struct {
+	Net       *memory.Network
+	Host      *memory.Host
+	SIP       *sip.Server
+	Calls     *call.Exchange
+	Media     *media.Engine
+	Bindings  *directory.Bindings
+	Directory *directory.Directory
+	Ledger    *record.Ledger
+	Store     *store.Store
+	Bus       bus.Bus
+
+	routes map[string]string
+	ids    atomic.Int64
+	t      testing.TB
+}
+
+// Port is where the server listens.
+const Port = 5060
+
+// Start makes a server on net; the test must Close it before its bubble ends.
+func Start(t testing.TB, net *memory.Network, o Options) *Server {
+	t.Helper()
+	s := &Server{Net: net, routes: o.Routes, t: t}
+	if o.Addrs == nil {
+		o.Addrs = []string{"192.0.2.1", "2001:db8::1"}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.RingTime == 0 {
+		o.RingTime = time.Minute
+	}
+	if o.Settings == nil {
+		o.Settings = &sip.Settings{RegisterMin: time.Minute, RegisterMax: time.Hour}
+	}
+	s.Host = net.Host(o.Addrs...)
+	if err := s.open(context.Background(), o); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *Server) open(ctx context.Context, o Options) (err error) {
+	dir := s.t.TempDir()
+	if s.Store, err = store.Open(ctx, dir, store.Options{Logger: o.Logger}); err != nil {
+		return err
+	}
+	if err = s.objects(ctx, dir, o); err != nil {
+		return err
+	}
+	if s.Media, err = media.NewEngine(media.Config{First: 10000, Last: 20000, Logger: o.Logger, Network: s.Host.Media()}); err != nil {
+		return err
+	}
+	config := sip.Config{
+		Node: "n1", Realm: Realm, Directory: s.Directory, Bindings: s.Bindings, Media: s.Media, Bus: &s.Bus,
+		Network: s.Host, Logger: o.Logger,
+	}
+	if o.Config != nil {
+		o.Config(&config)
+	}
+	s.SIP = sip.New(config, *o.Settings)
+	s.Calls = call.New(call.Config{
+		Node: "n1", Router: s, Ledger: s.Ledger, Bus: &s.Bus, Logger: o.Logger, RingTime: o.RingTime,
+		NewID: func() string { return fmt.Sprintf("call-%d", s.ids.Add(1)) },
+	})
+	s.SIP.SetCalls(s.Calls)
+	for _, a := range o.Addrs {
+		at := netip.AddrPortFrom(netip.MustParseAddr(a), Port).String()
+		for _, proto := range []transport.Protocol{transport.UDP, transport.TCP} {
+			if _, err = s.SIP.Listen(proto, at); err != nil {
+				return err
+			}
+		}
+	}
+	s.SIP.Start()
+	return nil
+}
+
+func (s *Server) objects(ctx context.Context, dir string, o Options) error {
+	box, err := secret.Open(dir)
+	if err != nil {
+		return err
+	}
+	if s.Directory, err = directory.Open(ctx, s.Store, box, Realm); err != nil {
+		return err
+	}
+	err = s.Store.Update(ctx, func(tx *store.Tx) error {
+		for i := range o.Extensions {
+			text, where := directory.Extensions{}.Secret(&o.Extensions[i])
+			*text = box.Seal([]byte(*text), where)
+		}
+		return errors.Join(directory.Extensions{}.Write(tx, o.Extensions, nil), directory.Trunks{}.Write(tx, o.Trunks, nil))
+	})
+	if err != nil {
+		return err
+	}
+	if err = s.Directory.Reload(ctx); err != nil {
+		return err
+	}
+	if s.Bindings, err = directory.OpenBindings(ctx, s.Store); err != nil {
+		return err
+	}
+	s.Ledger, err = record.Open(ctx, s.Store)
+	return err
+}
+
+// Close ends the server and waits for all of its goroutines.
+func (s *Server) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	if err := errors.Join(s.SIP.Close(), s.Media.Close(), s.Store.Close(ctx)); err != nil {
+		s.t.Error(err)
+	}
+}
+
+// At is where the server listens, on its first address.
+func (s *Server) At() netip.AddrPort {
+	return netip.AddrPortFrom(s.Host.Source(netip.MustParseAddrPort("192.0.2.99:1")), Port)
+}
+
+// Route finds the destination of a number (call.Router).
+func (s *Server) Route(_ call.Party, number string) (string, bool) {
+	if d, ok := s.routes[number]; ok {
+		return d, true
+	}
+	_, ok := s.Directory.Snapshot().Extension(number)
+	return "extension:" + number, ok
+}
+
+// Dial calls extensions and trunks (call.Router).
+func (s *Server) Dial(destination string, set call.Setup, owner call.Owner) (a call.Attempt, err error) {
+	kind, name, _ := strings.Cut(destination, ":")
+	snap := s.Directory.Snapshot()
+	switch kind {
+	case "extension":
+		if e, ok := snap.Extension(name); ok {
+			a.Legs, err = s.SIP.DialExtension(e, set, owner)
+			return a, err
+		}
+	case "trunk":
+		name, number, _ := strings.Cut(name, "/")
+		if t, ok := snap.Trunk(name); ok {
+			a.Legs, err = s.SIP.DialTrunk(t, number, set, owner)
+			return a, err
+		}
+	}
+	return a, call.NotFound
+}
+
+// Revive makes a leg again (call.Router).
+func (s *Server) Revive(_ string, state []byte, owner call.Owner) (call.Leg, error) {
+	return s.SIP.Revive(state, owner)
+}
