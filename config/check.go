@@ -16,6 +16,8 @@ const (
 	lowPort = 1024
 	// maxListen bounds the addresses of one transport: more is a mistake.
 	maxListen = 32
+	// maxGate bounds rates of the gate: more than any machine takes.
+	maxGate = 1_000_000
 )
 
 // checker finds what types alone do not.
@@ -41,6 +43,7 @@ func (k *checker) all() {
 	k.listen()
 	k.names()
 	k.times()
+	k.gate()
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "auto", "text", "json")
 	k.oneOf("store.synchronous", c.Store.Synchronous, "normal", "full")
@@ -184,6 +187,19 @@ func isName(s string) bool {
 		}
 	}
 	return true
+}
+
+func (k *checker) gate() {
+	g := &k.config.Gate
+	for _, n := range []struct {
+		key    string
+		has    int
+		normal int
+	}{{"gate.rate", g.Rate, 50}, {"gate.burst", g.Burst, 2000}, {"gate.total", g.Total, 5000}} {
+		if n.has < 1 || n.has > maxGate {
+			k.fault(n.key, fmt.Sprintf("%d is not from 1 to %d", n.has, maxGate), fmt.Sprintf("write %d instead; enabled = false lets everything in", n.normal))
+		}
+	}
 }
 
 func (k *checker) times() {

@@ -28,6 +28,7 @@ type Config struct {
 	Shutdown time.Duration `toml:"shutdown"`
 
 	SIP   SIP   `toml:"sip"`
+	Gate  Gate  `toml:"gate"`
 	RTP   RTP   `toml:"rtp"`
 	HTTP  HTTP  `toml:"http"`
 	Log   Log   `toml:"log"`
@@ -67,6 +68,23 @@ type SIP struct {
 	// SessionExpires is the interval of session timers (RFC 4028); 0 asks for
 	// none. Default 30m.
 	SessionExpires time.Duration `toml:"session_expires"`
+}
+
+// Gate is the table [gate]: how much strangers may send before they are held
+// back. Who proves himself by a digest, a trunk, and what belongs to a call never
+// are.
+type Gate struct {
+	// Enabled false lets everything in. Default true.
+	Enabled bool `toml:"enabled"`
+	// Rate is how many messages a second an address (of IPv6 a /64) may send for
+	// long, Burst how many at once. Defaults 50, 2000: 200 phones behind one NAT
+	// register at once with 800. A wrong digest counts as 40.
+	Rate  int `toml:"rate"`
+	Burst int `toml:"burst"`
+	// Total is how many a second all strangers together may send. Default 5000.
+	Total int `toml:"total"`
+	// Exempt are networks that are never held back. Default none.
+	Exempt []netip.Prefix `toml:"exempt"`
 }
 
 // RTP is the table [rtp].
@@ -124,6 +142,7 @@ func Defaults() *Config {
 			Ping:           30 * time.Second,
 			SessionExpires: 30 * time.Minute,
 		},
+		Gate:  Gate{Enabled: true, Rate: 50, Burst: 2000, Total: 5000},
 		RTP:   RTP{Ports: "10000-20000", First: 10000, Last: 20000, Timeout: 60 * time.Second},
 		HTTP:  HTTP{Listen: "127.0.0.1:8080"},
 		Log:   Log{Level: "info", Format: "auto"},

@@ -63,6 +63,12 @@ register_min = "10s"
 register_max = "20s"
 ping = "0s"
 session_expires = "90s"
+[gate]
+enabled = false
+rate = 1
+burst = 2
+total = 3
+exempt = ["192.0.2.0/24"]
 [rtp]
 ports = "30000-30003"
 timeout = "5s"
@@ -85,6 +91,7 @@ synchronous = "full"
 			Certificate: "c.pem", Key: "/k.pem", RingTimeout: 20 * time.Second,
 			RegisterMin: 10 * time.Second, RegisterMax: 20 * time.Second, SessionExpires: 90 * time.Second,
 		},
+		Gate:  Gate{Rate: 1, Burst: 2, Total: 3, Exempt: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}},
 		RTP:   RTP{Ports: "30000-30003", First: 30000, Last: 30003, Timeout: 5 * time.Second},
 		Log:   Log{Level: "debug", Format: "json"},
 		Store: Store{Synchronous: "full"},

@@ -126,6 +126,8 @@ type status struct {
 	Store         string      `json:"store"`
 	PortsUsed     int         `json:"rtp_ports_used"`
 	PortsTotal    int         `json:"rtp_ports"`
+	HeldBack      uint64      `json:"held_back"`
+	GateOff       bool        `json:"gate_off,omitempty"`
 }
 
 func (s *server) status() status {
@@ -136,6 +138,7 @@ func (s *server) status() status {
 		Version: version, Commit: commit, PID: os.Getpid(), Started: s.started, Calls: now, CallsTotal: total,
 		Registrations: s.bindings.Count(), Extensions: len(snap.Extensions()), Trunks: len(snap.Trunks()),
 		Sockets: s.sockets, Store: storeWord(s.store.Status()), PortsUsed: used, PortsTotal: all,
+		HeldBack: s.gate.Held.Load(), GateOff: !s.cfg().Gate.Enabled,
 	}
 	if a := s.external.addr(); a.IsValid() {
 		st.External = a.String()

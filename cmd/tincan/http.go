@@ -90,6 +90,7 @@ func newMetrics(s *server) *metrics {
 	counter("sip_sent_total", "SIP messages sent.", func() float64 { return float64(tr.Sent.Load()) })
 	counter("sip_malformed_total", "SIP messages that could not be parsed.", func() float64 { return float64(tr.Malformed.Load()) })
 	counter("sip_junk_total", "Datagrams that are no SIP, keep-alives among them.", func() float64 { return float64(tr.Junk.Load()) })
+	counter("sip_held_back_total", "SIP messages and connections that the gate held back.", func() float64 { return float64(s.gate.Held.Load()) })
 	counter("sip_requests_total", "SIP requests handled.", func() float64 { return float64(tot.Requests.Load()) })
 	counter("sip_challenged_total", "Requests asked for credentials.", func() float64 { return float64(tot.Challenged.Load()) })
 	counter("sip_refused_total", "Requests with wrong credentials.", func() float64 { return float64(tot.Refused.Load()) })

@@ -23,6 +23,7 @@ import (
 	"tincan/phone/event"
 	"tincan/phone/media"
 	"tincan/phone/sip"
+	"tincan/phone/sip/gate"
 	"tincan/phone/sip/transport"
 	"tincan/secret"
 	"tincan/space"
@@ -51,6 +52,7 @@ type server struct {
 	space      *space.Space
 	media      *media.Engine
 	exchange   *call.Exchange
+	gate       *gate.Limiter
 	sip        *sip.Server
 	external   *outside
 	sockets    []listening
@@ -181,9 +183,10 @@ func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	s.external = newOutside(s.log)
+	s.gate = gate.New(gate.Config{Settings: gateSettings(cfg), Trusted: s.isTrunk, Held: s.heldBack})
 	s.sip = sip.New(sip.Config{
 		Node: node, Realm: realm, Directory: s.directory, Bindings: s.bindings, Media: s.media,
-		Bus: &s.bus, TLS: certs.tls(), Logger: s.log,
+		Bus: &s.bus, Gate: s.gate, TLS: certs.tls(), Logger: s.log,
 	}, s.settings(cfg))
 	s.onClose(s.sip.Close)
 	s.exchange = call.New(call.Config{
@@ -312,6 +315,7 @@ func (s *server) reconfigure(cfg *config.Config) error {
 	s.config.Store(cfg)
 	s.external.start(cfg.SIP.External)
 	s.sip.Reconfigure(s.settings(cfg))
+	s.gate.Reconfigure(gateSettings(cfg))
 	s.exchange.Reconfigure(cfg.SIP.RingTimeout)
 	return nil
 }

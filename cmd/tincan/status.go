@@ -40,15 +40,20 @@ func printStatus(w io.Writer, st status) error {
 	if st.External != "" {
 		told = st.External
 	}
+	held := fmt.Sprintf("%d messages of strangers held back", st.HeldBack)
+	if st.GateOff {
+		held = "open to everybody"
+	}
 	_, err := fmt.Fprintf(w, `tincan %s (commit %s) runs as process %d since %s (%s)
 calls          %d now, %d since the start
 registrations  %s; %s, %s
 store          %s
 media          %d of %d pairs of RTP ports in use
+gate           %s
 addresses      %s
 told outside   %s
 `, st.Version, st.Commit, st.PID, moment(st.Started), span(time.Since(st.Started)), st.Calls, st.CallsTotal,
 		count(st.Registrations, "device"), count(st.Extensions, "extension"), count(st.Trunks, "trunk"),
-		st.Store, st.PortsUsed, st.PortsTotal, strings.Join(sockets, ", "), told)
+		st.Store, st.PortsUsed, st.PortsTotal, held, strings.Join(sockets, ", "), told)
 	return err
 }

@@ -34,6 +34,14 @@ type Refused struct {
 	Why    string         `json:"why"`
 }
 
+// HeldBack is an address that sends more than the gate lets in. It is told at most
+// once a minute for each address.
+type HeldBack struct {
+	Time     time.Time      `json:"time"`
+	Peer     netip.AddrPort `json:"peer"`     // from where the latest came
+	Messages uint64         `json:"messages"` // held back since it was last told
+}
+
 // Message is a SIP message on its way, as text with its secrets masked.
 type Message struct {
 	Time      time.Time      `json:"time"`

@@ -18,6 +18,7 @@ import (
 	"github.com/icholy/digest"
 
 	"tincan/phone/directory"
+	"tincan/phone/sip/transport"
 )
 
 // Bounds of digest authentication.
@@ -144,8 +145,19 @@ const (
 )
 
 // authenticate checks the request's credentials for our realm (RFC 3261 22,
-// RFC 8760). An unknown user costs the same work as a known one.
-func (s *Server) authenticate(req *wire.Request, now time.Time) (*directory.Extension, verdict) {
+// RFC 8760) and tells the gate. An unknown user costs the same work as a known one.
+func (s *Server) authenticate(req *wire.Request, p transport.Path, now time.Time) (*directory.Extension, verdict) {
+	ext, v := s.verify(req, now)
+	switch v {
+	case rightCredentials:
+		s.report(p, transport.Proved)
+	case wrongCredentials:
+		s.report(p, transport.WrongSecret)
+	}
+	return ext, v
+}
+
+func (s *Server) verify(req *wire.Request, now time.Time) (*directory.Extension, verdict) {
 	cred := s.credentials(req)
 	if cred == nil {
 		return nil, noCredentials

@@ -26,7 +26,7 @@ const defaultExpires = time.Hour
 // answered when the bindings are written.
 func (s *Server) register(tx *transaction.Server, req *wire.Request, p transport.Path) {
 	now := time.Now()
-	ext, v := s.authenticate(req, now)
+	ext, v := s.authenticate(req, p, now)
 	if v != rightCredentials {
 		if v == wrongCredentials {
 			s.refused(p, req, s.credentials(req).Username, "wrong secret or unknown extension")

@@ -128,7 +128,16 @@ func New(cfg Config, set Settings) *Server {
 func (s *Server) receive(m wire.Message, p transport.Path, _ int) {
 	s.cfg.Calls.Enter()
 	defer s.cfg.Calls.Leave()
-	s.layer.Receive(m, p)
+	if s.layer.Receive(m, p) {
+		s.report(p, transport.Useful)
+	}
+}
+
+// report tells the gate what became of a message.
+func (s *Server) report(p transport.Path, kind transport.FactKind) {
+	if s.cfg.Gate != nil {
+		s.cfg.Gate.Report(transport.Fact{Peer: p.Remote, Protocol: p.Protocol, Kind: kind})
+	}
 }
 
 // SetCalls says where incoming calls go, before Listen.
@@ -159,6 +168,9 @@ func (s *Server) Listen(proto transport.Protocol, addr string) (netip.AddrPort, 
 
 // Start begins keep-alives and expiry.
 func (s *Server) Start() {
+	s.cfg.Bindings.Each(func(b *directory.Binding) { // who was registered when the last process ended
+		s.report(transport.Path{Protocol: transport.Protocol(b.Transport), Remote: b.Received}, transport.Proved)
+	})
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
@@ -279,6 +291,7 @@ func (s *Server) inDialog(tx *transaction.Server, req *wire.Request, p transport
 		}
 		return
 	}
+	s.report(p, transport.Useful)
 	l.request(tx, req, p)
 }
 
@@ -384,7 +397,7 @@ func clip(s string) string {
 // proof. It answers the request itself when it cannot say.
 func (s *Server) identify(tx responder, req *wire.Request, p transport.Path) (call.Party, bool) {
 	now := time.Now()
-	ext, v := s.authenticate(req, now)
+	ext, v := s.authenticate(req, p, now)
 	if v == rightCredentials {
 		return party(ext), true
 	}
@@ -392,6 +405,7 @@ func (s *Server) identify(tx responder, req *wire.Request, p transport.Path) (ca
 	bound = bound || s.cfg.Bindings.HasSource(p.Remote, string(p.Protocol), userOf(&req.From().Address))
 	if trunk, ok := s.cfg.Directory.Snapshot().TrunkFor(p.Remote); ok && !bound && v == noCredentials {
 		from := req.From()
+		s.report(p, transport.Proved)
 		return call.Party{Ref: "trunk:" + trunk.Name, Number: userOf(&from.Address), Name: from.DisplayName, Codecs: trunk.Codecs}, true
 	}
 	if v == wrongCredentials {

@@ -114,15 +114,17 @@ func pick(key string) int {
 	return int(h % shards)
 }
 
-// Receive takes a parsed message from the transport.
-func (l *Layer) Receive(m wire.Message, p transport.Path) {
+// Receive takes a parsed message from the transport. It reports whether that is a
+// response to a transaction of ours, which nobody can guess.
+func (l *Layer) Receive(m wire.Message, p transport.Path) (awaited bool) {
 	switch m := m.(type) {
 	case *wire.Request:
 		stampVia(m, p)
 		l.request(m, p)
 	case *wire.Response:
-		l.response(m, p)
+		return l.response(m, p)
 	}
+	return false
 }
 
 // stampVia notes where the request came from (RFC 3261 18.2.1) and, whether
@@ -207,7 +209,7 @@ func (l *Layer) cancel(tx *Server, req *wire.Request) {
 	l.cfg.User.Cancelled(invite, req)
 }
 
-func (l *Layer) response(res *wire.Response, p transport.Path) {
+func (l *Layer) response(res *wire.Response, p transport.Path) (awaited bool) {
 	branch, _ := res.Via().Params.Get("branch")
 	key := branch + "|" + string(res.CSeq().MethodName)
 	sh := &l.clients[pick(key)]
@@ -216,9 +218,10 @@ func (l *Layer) response(res *wire.Response, p transport.Path) {
 	sh.mu.Unlock()
 	if tx == nil {
 		l.cfg.User.Stray(res, p)
-		return
+		return false
 	}
 	tx.receive(res)
+	return true
 }
 
 func (l *Layer) dropServer(tx *Server) {

@@ -196,10 +196,39 @@ func (c *conn) read() {
 			}
 			return
 		}
+		if !c.admitted() {
+			return
+		}
 		if err := c.t.receive(msg, c.path); err != nil {
 			return // framing can no longer be trusted
 		}
 		c.idle = max(c.idle, idleTime)
+	}
+}
+
+// heldPause is how long the reader of a connection waits until it asks the gate
+// again.
+const heldPause = 250 * time.Millisecond
+
+// admitted waits until the gate lets the message in that has been read. Nothing is
+// read meanwhile, so that the peer's writes stall: a stream has no other way of
+// saying slower. It is false when the connection ended first.
+func (c *conn) admitted() bool {
+	if c.t.cfg.Gate == nil || c.t.cfg.Gate.Allow(c.path.Remote, c.path.Protocol) {
+		return true
+	}
+	c.t.Counts.Refused.Add(1)
+	tick := time.NewTicker(heldPause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.done:
+			return false
+		case <-tick.C:
+		}
+		if c.t.cfg.Gate.Allow(c.path.Remote, c.path.Protocol) {
+			return true
+		}
 	}
 }
 

@@ -81,11 +81,30 @@ func (p Path) ID() uint64 {
 // Valid reports whether the path leads anywhere: its connection stands.
 func (p Path) Valid() bool { return p.via != nil && p.via.alive() }
 
-// Gate is asked before anything of a peer is parsed; phone/sip's guard
-// implements it. It must not block.
+// Gate is asked before anything of a peer is parsed, a connection accepted, and is
+// told afterwards what became of it; package gate has one. It must not block.
 type Gate interface {
 	Allow(peer netip.AddrPort, proto Protocol) bool
+	Report(f Fact)
 }
+
+// Fact is what became of something that a Gate let in.
+type Fact struct {
+	Peer     netip.AddrPort
+	Protocol Protocol
+	Kind     FactKind
+}
+
+// FactKind says what a Fact is.
+type FactKind uint8
+
+// The facts. What is reported as none of these was an honest stranger's.
+const (
+	Useful      FactKind = iota // belongs to a dialog or a transaction of ours
+	Proved                      // a right digest, or a trunk's address
+	WrongSecret                 // a wrong digest, or one for nobody
+	Junk                        // is no SIP message
+)
 
 // Handler takes what arrived. It must not block and owns m. Size is in bytes.
 type Handler func(m wire.Message, p Path, size int)
@@ -188,12 +207,19 @@ func (t *Transport) receive(b []byte, p Path) error {
 	m, err := parse(t.parser, b)
 	if err != nil {
 		t.Counts.Malformed.Add(1)
+		t.report(p, Junk)
 		t.cfg.Logger.Debug("malformed SIP message dropped", "from", p.Remote, "transport", p.Protocol, "bytes", len(b), "error", short(err))
 		return err
 	}
 	t.Counts.Received.Add(1)
 	t.cfg.Handler(m, p, len(b))
 	return nil
+}
+
+func (t *Transport) report(p Path, kind FactKind) {
+	if t.cfg.Gate != nil {
+		t.cfg.Gate.Report(Fact{p.Remote, p.Protocol, kind})
+	}
 }
 
 // short keeps what a stranger wrote out of the log.

@@ -225,6 +225,7 @@ func TestJunkIsDropped(t *testing.T) {
 type closedGate struct{}
 
 func (closedGate) Allow(netip.AddrPort, Protocol) bool { return false }
+func (closedGate) Report(Fact)                         {}
 
 func TestGateIsAskedBeforeParsing(t *testing.T) {
 	tr, in := open(t, closedGate{}, nil)
