@@ -42,10 +42,14 @@ type normaler[T any] interface{ Normal(*T) }
 type referrer[T any] interface{ Refs(T) map[string]string }
 
 // secretive is a Table whose objects have a secret, in the field "secret", sealed
-// for the context.
+// for the context. text is nil for an object that has none.
 type secretive[T any] interface {
 	Secret(*T) (text *string, context string)
 }
+
+// foreign is a secretive Table of which some secrets come from elsewhere: they
+// cannot be made here when they are left out.
+type foreign[T any] interface{ Foreign(T) bool }
 
 // unnamed is a Table whose objects are no destinations: nothing can refer to them.
 type unnamed interface{ Unnamed() }
@@ -207,10 +211,19 @@ func (k kind[T]) settle(wanted, stored set, doc *form.Document, box *secret.Box)
 	have := stored.byKey()
 	for _, o := range wanted {
 		text, context := table.Secret(o.value.(*T))
+		if text == nil {
+			continue
+		}
 		old := ""
 		if was := have[o.key]; was != nil {
-			t, _ := table.Secret(was.value.(*T))
-			old = *t
+			if t, _ := table.Secret(was.value.(*T)); t != nil {
+				old = *t
+			}
+		}
+		if f, ok := k.table.(foreign[T]); ok && f.Foreign(*o.value.(*T)) && *text == "" && old == "" {
+			what := fmt.Sprintf("the secret of %s %q is missing", k.kind(), o.key)
+			faults = append(faults, doc.Fault(o.path+"."+secretField, what, "write the password that the other side gave you"))
+			continue
 		}
 		if err := o.settle(text, old, context, box); err != nil {
 			what := fmt.Sprintf("the secret of %s %q is sealed and does not open: %v", k.kind(), o.key, err)
@@ -263,6 +276,9 @@ func (k kind[T]) reveal(all set, box *secret.Box) error {
 	var failed []error
 	for _, o := range all {
 		text, context := table.Secret(o.value.(*T))
+		if text == nil {
+			continue
+		}
 		plain, err := box.Unseal(*text, context)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("the secret of %s %q: %w", k.kind(), o.key, err))

@@ -83,7 +83,7 @@ func command(out, errOut io.Writer) *cobra.Command {
 	root.PersistentFlags().BoolVar(&o.json, "json", false, "print JSON")
 	root.AddCommand(serveCommand(o), versionCommand(o))
 	root.AddCommand(
-		applyCommand(o), exportCommand(o), historyCommand(o), revertCommand(o), extensionCommand(o),
+		applyCommand(o), exportCommand(o), historyCommand(o), revertCommand(o), extensionCommand(o), trunkCommand(o),
 		statusCommand(o), callsCommand(o), recordsCommand(o), registrationsCommand(o), traceCommand(o), doctorCommand(o),
 	)
 	return root

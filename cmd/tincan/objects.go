@@ -69,6 +69,10 @@ func (o *objects) handle(r *routes) {
 	r.delete("/extensions/{number}", o.removeExtension)
 	r.get("/extensions/{number}/secret", o.secret)
 	r.post("/extensions/{number}/secret", o.newSecret)
+	r.get("/trunks", o.trunks)
+	r.post("/trunks", o.addTrunk)
+	r.delete("/trunks/{name}", o.removeTrunk)
+	r.get("/trunks/{name}/secret", o.trunkSecret)
 }
 
 func (o *objects) export(r *http.Request) (any, error) {

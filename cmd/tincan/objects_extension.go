@@ -79,7 +79,7 @@ func (o *objects) addExtension(r *http.Request) (any, error) {
 	}
 	var err error
 	made.Change, err = o.edit(r, "add extension "+f.Number, func(all []space.Object) ([]space.Object, error) {
-		if find(all, f.Number) >= 0 {
+		if find(all, kindExtension, f.Number) >= 0 {
 			return nil, fmt.Errorf("extension %s is there already; see tincan extension list", f.Number)
 		}
 		return append(all, space.Object{Kind: kindExtension, Lines: form.Lines(&f)}), nil
@@ -89,8 +89,13 @@ func (o *objects) addExtension(r *http.Request) (any, error) {
 
 // checkExtension finds what is wrong with one that a person typed.
 func checkExtension(f directory.ExtensionForm) error {
+	return typed((directory.Extensions{}).Check([]directory.ExtensionForm{f}))
+}
+
+// typed makes an error of problems with what has no file.
+func typed(problems []form.Problem) error {
 	var wrong []error
-	for _, p := range (directory.Extensions{}).Check([]directory.ExtensionForm{f}) {
+	for _, p := range problems {
 		field, _, _ := strings.Cut(p.Field, "[")
 		wrong = append(wrong, fmt.Errorf("%s: %s; %s", field, p.What, p.Fix))
 	}
@@ -100,22 +105,23 @@ func checkExtension(f directory.ExtensionForm) error {
 func (o *objects) removeExtension(r *http.Request) (any, error) {
 	number := r.PathValue("number")
 	return o.edit(r, "remove extension "+number, func(all []space.Object) ([]space.Object, error) {
-		i := find(all, number)
+		i := find(all, kindExtension, number)
 		if i < 0 {
 			return nil, noExtension(number)
 		}
-		if user := leadsTo(all, number); user != nil {
+		if user := leadsTo(all, kindExtension, number); user != nil {
 			return nil, fmt.Errorf("%s %q leads to extension %s; change or remove it first (tincan export, tincan apply)", user.Kind, user.Key, number)
 		}
 		return slices.Delete(all, i, i+1), nil
 	})
 }
 
-// leadsTo finds an object that names an extension as a destination.
-func leadsTo(all []space.Object, number string) *space.Object {
-	destination := form.Quote(kindExtension + ":" + number)
+// leadsTo finds an object that names another as a destination.
+func leadsTo(all []space.Object, kind, key string) *space.Object {
+	whole := form.Quote(kind + ":" + key)
+	further := strings.TrimSuffix(whole, `"`) + "/"
 	for i := range all {
-		if slices.ContainsFunc(all[i].Lines, func(l form.Line) bool { return l.Value == destination }) {
+		if slices.ContainsFunc(all[i].Lines, func(l form.Line) bool { return l.Value == whole || strings.HasPrefix(l.Value, further) }) {
 			return &all[i]
 		}
 	}
@@ -132,7 +138,7 @@ func (o *objects) newSecret(r *http.Request) (any, error) {
 	made := account{Number: r.PathValue("number"), Secret: secret.Generate(space.SecretLength)}
 	var err error
 	made.Change, err = o.edit(r, "new secret for extension "+made.Number, func(all []space.Object) ([]space.Object, error) {
-		i := find(all, made.Number)
+		i := find(all, kindExtension, made.Number)
 		if i < 0 {
 			return nil, noExtension(made.Number)
 		}
@@ -150,7 +156,7 @@ func (o *objects) edit(r *http.Request, what string, f func([]space.Object) ([]s
 	return o.space.Edit(context.WithoutCancel(r.Context()), what, r.URL.Query().Get("who"), f)
 }
 
-// find gives the place of an extension, -1 if there is none.
-func find(all []space.Object, number string) int {
-	return slices.IndexFunc(all, func(o space.Object) bool { return o.Kind == kindExtension && o.Key == number })
+// find gives the place of an object, -1 if there is none.
+func find(all []space.Object, kind, key string) int {
+	return slices.IndexFunc(all, func(o space.Object) bool { return o.Kind == kind && o.Key == key })
 }

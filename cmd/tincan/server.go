@@ -336,10 +336,10 @@ func (s *server) reloadObjects(ctx context.Context) error {
 	return nil
 }
 
-// forgetRemoved takes away the devices of extensions that are no more.
+// forgetRemoved takes away the devices of extensions and trunks that are no more.
 func (s *server) forgetRemoved() {
 	snap := s.directory.Snapshot()
-	for _, b := range s.bindings.Retain(func(ext string) bool { _, ok := snap.Extension(ext); return ok }) {
+	for _, b := range s.bindings.Retain(snap.Registers) {
 		s.bus.Publish(event.Registration{Time: time.Now(), Extension: b.Extension, Contact: b.Contact, Step: "removed"})
 	}
 }

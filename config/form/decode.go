@@ -61,6 +61,10 @@ func fields(t reflect.Type) map[string]int {
 }
 
 func (r *reader) value(path string, v any, into reflect.Value) {
+	if into.Kind() == reflect.Pointer { // nil is "not said", which false and 0 are not
+		into.Set(reflect.New(into.Type().Elem()))
+		into = into.Elem()
+	}
 	if into.Type() == reflect.TypeFor[netip.Prefix]() {
 		r.network(path, v, into)
 		return

@@ -15,8 +15,8 @@ type Line struct{ Name, Value string }
 // Lines are the fields of the struct (with toml tags) that v is or points to, in
 // their order. Fields whose tag says omitempty are left out while they have their
 // zero value. It knows strings, whole numbers, booleans, time.Duration, whatever
-// has MarshalText, and lists of these; another type is a mistake of the program
-// and panics.
+// has MarshalText, lists of these, and pointers to them (nil: not said); another
+// type is a mistake of the program and panics.
 func Lines(v any) []Line {
 	s := reflect.Indirect(reflect.ValueOf(v))
 	var lines []Line
@@ -32,6 +32,9 @@ func Lines(v any) []Line {
 }
 
 func write(v reflect.Value) string {
+	if v.Kind() == reflect.Pointer {
+		return write(v.Elem())
+	}
 	switch t := v.Interface().(type) {
 	case time.Duration:
 		return Quote(t.String())

@@ -50,33 +50,49 @@ func (d *Directory) Reload(ctx context.Context) error {
 	defer d.mu.Unlock()
 	var extensions []ExtensionForm
 	var trunks []TrunkForm
+	var tokens map[string]string
 	err := d.store.View(ctx, func(tx *store.Tx) (err error) {
 		if extensions, err = (Extensions{}).Read(tx); err != nil {
 			return err
 		}
-		trunks, err = Trunks{}.Read(tx)
+		trunks, tokens, err = Trunks{}.read(tx)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("directory: %w", err)
 	}
-	return d.publish(extensions, trunks)
+	return d.publish(extensions, trunks, tokens)
 }
 
-func (d *Directory) publish(extensions []ExtensionForm, trunks []TrunkForm) error {
+func (d *Directory) publish(extensions []ExtensionForm, trunks []TrunkForm, tokens map[string]string) error {
 	hashed, err := d.hash(extensions)
 	if err != nil {
 		return err
 	}
 	made := make([]*Trunk, len(trunks))
 	for i := range trunks {
-		if made[i], err = trunks[i].trunk(); err != nil {
+		if made[i], err = d.open(&trunks[i]); err != nil {
 			return fmt.Errorf("directory: %w", err)
 		}
+		made[i].Token = tokens[made[i].Name]
 	}
 	d.trunks = made
-	d.now.Store(newSnapshot(hashed, made, d.names))
+	d.now.Store(newSnapshot(hashed, made, d.names, d.realm))
 	return nil
+}
+
+// open makes a trunk of its form, with its secret in plain.
+func (d *Directory) open(f *TrunkForm) (*Trunk, error) {
+	t, err := f.trunk()
+	if err != nil || f.Secret == "" {
+		return t, err
+	}
+	plain, err := d.box.Unseal(f.Secret, trunkContext(f.Name))
+	if err != nil {
+		return nil, fmt.Errorf("the secret of trunk %s does not open: %w", f.Name, err)
+	}
+	t.password = string(plain)
+	return t, nil
 }
 
 // hash makes extensions of forms, which are sorted.
@@ -123,6 +139,29 @@ func Secret(ctx context.Context, s *store.Store, box *secret.Box, number string)
 	return string(plain), err
 }
 
+// TrunkSecret is a trunk's secret in plain, for a command that shows it.
+func TrunkSecret(ctx context.Context, s *store.Store, box *secret.Box, name string) (string, error) {
+	var plain []byte
+	err := s.View(ctx, func(tx *store.Tx) error {
+		all, err := Trunks{}.Read(tx)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(all, func(t TrunkForm) bool { return t.Name == name })
+		switch {
+		case i < 0:
+			return fmt.Errorf("there is no trunk %s; see tincan trunk list", name)
+		case all[i].Secret == "":
+			return fmt.Errorf("trunk %s has no secret", name)
+		}
+		if plain, err = box.Unseal(all[i].Secret, trunkContext(name)); err != nil {
+			return fmt.Errorf("the secret of trunk %s: %w", name, err)
+		}
+		return nil
+	})
+	return string(plain), err
+}
+
 // Resolver looks up host names; *net.Resolver is one.
 type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
@@ -146,7 +185,7 @@ func (d *Directory) Resolve(ctx context.Context, r Resolver) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	maps.Copy(d.names, found)
-	d.now.Store(newSnapshot(d.now.Load().sorted, d.trunks, d.names))
+	d.now.Store(newSnapshot(d.now.Load().sorted, d.trunks, d.names, d.realm))
 	return errors.Join(failed...)
 }
 

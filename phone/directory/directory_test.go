@@ -90,7 +90,7 @@ func testReload(t *testing.T, where string) {
 	if d := cmp.Diff(want, now.Extensions()); d != "" {
 		t.Error(d)
 	}
-	if tr, ok := now.Trunk("load"); !ok || tr.Transport != "udp" || len(now.Trunks()) != 1 || len(tr.Match) != 2 {
+	if tr, ok := now.Trunk("load"); !ok || tr.CallerID != "from" || len(now.Trunks()) != 1 || len(tr.Match) != 2 {
 		t.Errorf("trunk %+v", tr)
 	}
 	if len(empty.Extensions()) != 0 {
@@ -198,7 +198,7 @@ func TestTrunkForAgreesWithSearch(t *testing.T) {
 				trunks = append(trunks, &Trunk{Name: fmt.Sprint("t", i), Match: []Match{m}})
 			}
 		}
-		s := newSnapshot(nil, trunks, nil)
+		s := newSnapshot(nil, trunks, nil, "")
 		src := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, rapid.Byte().Draw(t, "c") % 3, rapid.Byte().Draw(t, "d") % 3}), uint16(5060+rapid.IntRange(0, 1).Draw(t, "port")))
 		var best *Trunk
 		rank := -1

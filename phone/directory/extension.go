@@ -2,9 +2,6 @@ package directory
 
 import (
 	"cmp"
-	"crypto/md5"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -55,9 +52,7 @@ type ExtensionForm struct {
 
 // ha1 computes both hashes for a realm.
 func (e *Extension) ha1(realm, secret string) {
-	text := []byte(e.Number + ":" + realm + ":" + secret)
-	m, s := md5.Sum(text), sha256.Sum256(text)
-	e.HA1MD5, e.HA1SHA256 = hex.EncodeToString(m[:]), hex.EncodeToString(s[:])
+	e.HA1MD5, e.HA1SHA256 = hashes(e.Number, realm, secret)
 }
 
 // Extensions is the table of extensions as package space applies it.

@@ -12,7 +12,9 @@ import (
 type Snapshot struct {
 	extensions map[string]*Extension
 	sorted     []*Extension
+	accounts   map[string]*Account // by user
 	trunks     map[string]*Trunk
+	tokens     map[string]*Trunk
 	ports      map[netip.AddrPort]*Trunk
 	hosts      map[netip.Addr]*Trunk
 	networks   map[netip.Prefix]*Trunk
@@ -23,6 +25,28 @@ type Snapshot struct {
 func (s *Snapshot) Extension(number string) (*Extension, bool) {
 	e, ok := s.extensions[number]
 	return e, ok
+}
+
+// Account finds who proves itself by digest as user.
+func (s *Snapshot) Account(user string) (*Account, bool) {
+	a, ok := s.accounts[user]
+	return a, ok
+}
+
+// Registers reports whether bindings under key are somebody's: an extension's, or
+// a trunk's that registers here.
+func (s *Snapshot) Registers(key string) bool {
+	if name, ok := strings.CutPrefix(key, trunkRef("")); ok {
+		t := s.trunks[name]
+		return t != nil && t.Accept == "register"
+	}
+	return s.extensions[key] != nil
+}
+
+// TrunkByToken finds the trunk that was given a Contact of ours with this user.
+func (s *Snapshot) TrunkByToken(token string) (*Trunk, bool) {
+	t, ok := s.tokens[token]
+	return t, ok
 }
 
 // Extensions are all, by number. Do not change the list.
@@ -62,20 +86,29 @@ func (s *Snapshot) TrunkFor(src netip.AddrPort) (*Trunk, bool) {
 }
 
 // newSnapshot indexes; names gives the addresses of hosts, as far as known.
-func newSnapshot(extensions []*Extension, trunks []*Trunk, names map[string][]netip.Addr) *Snapshot {
+func newSnapshot(extensions []*Extension, trunks []*Trunk, names map[string][]netip.Addr, realm string) *Snapshot {
 	s := &Snapshot{
 		extensions: make(map[string]*Extension, len(extensions)),
 		sorted:     extensions,
+		accounts:   make(map[string]*Account, len(extensions)),
 		trunks:     make(map[string]*Trunk, len(trunks)),
+		tokens:     map[string]*Trunk{},
 		ports:      map[netip.AddrPort]*Trunk{},
 		hosts:      map[netip.Addr]*Trunk{},
 		networks:   map[netip.Prefix]*Trunk{},
 	}
 	for _, e := range extensions {
 		s.extensions[e.Number] = e
+		s.accounts[e.Number] = e.account()
 	}
 	for _, t := range trunks {
 		s.trunks[t.Name] = t
+		if a := t.account(realm); a != nil {
+			s.accounts[a.User] = a
+		}
+		if t.Register && t.Token != "" {
+			s.tokens[t.Token] = t
+		}
 		for _, m := range t.Match {
 			s.source(t, m)
 		}

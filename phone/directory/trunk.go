@@ -1,36 +1,107 @@
 package directory
 
 import (
+	"cmp"
 	"fmt"
-	"net/netip"
-	"slices"
+	"log/slog"
 	"strings"
-
-	"tincan/config/form"
-	"tincan/store"
+	"time"
 )
-
-// maxMatch bounds a trunk's sources: carriers name some dozens of networks.
-const maxMatch = 128
 
 // Trunk is a link to another phone system. It is shared by all readers of a
 // Snapshot: do not change it.
 type Trunk struct {
-	Name      string
-	Address   string // host or host:port, where its calls go
-	Transport string // "udp", "tcp" or "tls"
-	Match     []Match
-	Codecs    []string // allowed, in order of preference; none: all
+	Name         string
+	Address      string // host or host:port, where its calls go; "" when it registers here
+	Proxy        string // host or host:port that requests go through; "": none
+	Domain       string // after the @ of addresses there
+	Transport    string // "udp", "tcp", "tls"; "": as DNS says, else udp
+	Register     bool   // we register there
+	Expires      time.Duration
+	Username     string
+	AuthUsername string // in digests; as Username when not said
+	Accept       string // "register", "digest", or "": see TrunkForm
+	Match        []Match
+	Codecs       []string // allowed, in order of preference; none: all
+	CallerID     string   // "from", "pai", "ppi" or "rpid"
+	Number       string   // shown instead of who calls; "": who calls
+	Privacy      bool     // who calls is never shown
+	Trusted      bool     // its P-Asserted-Identity and Remote-Party-ID are believed
+	NumberFrom   string   // "request", "to" or "p-called-party-id"
+	URI          string   // "sip" or "tel"
+	Limit        int      // calls at once; 0: any number
+	Qualify      time.Duration
+	Token        string // user of our Contact there: who knows it is this trunk
+
+	password string
 }
 
-// TrunkForm is one [[trunk]] of space.toml.
+// Password is the secret in plain, which digests there need: their realm is not
+// known before they ask.
+func (t *Trunk) Password() string { return t.password }
+
+// String is the name: what authenticates must not reach a log by accident.
+func (t Trunk) String() string { return t.Name }
+
+// LogValue is for slog what String is for fmt.
+func (t Trunk) LogValue() slog.Value { return slog.StringValue(t.Name) }
+
+// Ref is the trunk as a party or destination.
+func (t *Trunk) Ref() string { return trunkRef(t.Name) }
+
+func trunkRef(name string) string { return "trunk:" + name }
+
+// TrunkForm is one [[trunk]] of space.toml. What is left out is as its template
+// says, else as stands here.
 type TrunkForm struct {
-	Name    string `toml:"name"`
-	Address string `toml:"address"`
-	// Transport is "udp" (also when empty), "tcp" or "tls".
-	Transport string   `toml:"transport,omitempty"`
-	Match     []string `toml:"match,omitempty"`
-	Codecs    []string `toml:"codecs,omitempty"`
+	Name string `toml:"name"`
+	// Template is a carrier or router in templates.toml: "generic" when empty.
+	Template string `toml:"template,omitempty"`
+	// Address is host or host:port: the registrar, and where calls go.
+	Address string `toml:"address,omitempty"`
+	// Proxy is host or host:port that all goes through (outbound proxy).
+	Proxy string `toml:"proxy,omitempty"`
+	// Domain is what stands after the @; the address's host when empty.
+	Domain string `toml:"domain,omitempty"`
+	// Transport is "udp", "tcp" or "tls"; when empty DNS decides (RFC 3263), else
+	// udp.
+	Transport string `toml:"transport,omitempty"`
+	// Register is whether we register there. Default false.
+	Register *bool `toml:"register,omitempty"`
+	// Expires is how long a registration is to last. Default 10m.
+	Expires time.Duration `toml:"expires,omitempty"`
+	// Username is the account; AuthUsername the one for digests, where it differs.
+	Username     string `toml:"username,omitempty"`
+	AuthUsername string `toml:"auth_username,omitempty"`
+	Secret       string `toml:"secret,omitempty"`
+	// Accept is how the other side proves itself here with username and secret:
+	// "register": it registers, as a phone does, and calls go where it registered;
+	// "digest": it is asked at each call. Empty: by match, or by the Contact that
+	// we registered.
+	Accept string   `toml:"accept,omitempty"`
+	Match  []string `toml:"match,omitempty"`
+	Codecs []string `toml:"codecs,omitempty"`
+	// CallerID is how who calls is shown: "from" (default): in From; else From has
+	// the account and who calls is in P-Asserted-Identity ("pai"),
+	// P-Preferred-Identity ("ppi", RFC 3325) or Remote-Party-ID ("rpid").
+	CallerID string `toml:"caller_id,omitempty"`
+	// Number is shown for every caller, instead of the extension's.
+	Number string `toml:"number,omitempty"`
+	// Privacy hides every caller (RFC 3323). Default false.
+	Privacy *bool `toml:"privacy,omitempty"`
+	// TrustIdentity believes P-Asserted-Identity and Remote-Party-ID of its calls.
+	// Default false.
+	TrustIdentity *bool `toml:"trust_identity,omitempty"`
+	// NumberFrom is where the number is that it calls: "request" (default; To where
+	// the request names our Contact), "to" or "p-called-party-id".
+	NumberFrom string `toml:"number_from,omitempty"`
+	// URI is what numbers are written as there: "sip" (default) or "tel".
+	URI string `toml:"uri,omitempty"`
+	// Limit is how many calls there may be at once, both ways. 0: any number.
+	Limit int `toml:"limit,omitempty"`
+	// Qualify is the time between OPTIONS that find out whether it is up. 0 sends
+	// none (default).
+	Qualify *time.Duration `toml:"qualify,omitempty"`
 }
 
 // Trunks is the table of trunks as package space applies it.
@@ -45,108 +116,43 @@ func (Trunks) Key(t TrunkForm) string { return t.Name }
 // Compare is the order in which trunks are listed.
 func (Trunks) Compare(a, b TrunkForm) int { return strings.Compare(a.Name, b.Name) }
 
-// Normal writes the same thing in one way.
-func (Trunks) Normal(t *TrunkForm) {
-	if t.Transport == "udp" {
-		t.Transport = ""
+// Secret gives the place of the secret, and the context it is sealed for; nil for
+// a trunk without an account.
+func (Trunks) Secret(t *TrunkForm) (text *string, context string) {
+	if t.Username == "" {
+		return nil, ""
 	}
+	return &t.Secret, trunkContext(t.Name)
 }
 
-// Check finds what is wrong with each, and a source that two trunks claim.
-func (Trunks) Check(all []TrunkForm) []form.Problem {
-	var c problems
-	claimed := map[string]string{}
-	for i, t := range all {
-		c.index = i
-		if !isTrunkName(t.Name) {
-			c.add("name", fmt.Sprintf("%q is not a name for a trunk", t.Name), fmt.Sprintf("write up to %d letters, digits, - or _ instead", maxName))
-		}
-		if _, err := parseTarget(t.Address); err != nil {
-			c.add("address", fmt.Sprintf("%q %v", t.Address, err), `write host or host:port such as "198.51.100.7:5060" instead`)
-		}
-		if known := []string{"udp", "tcp", "tls"}; t.Transport != "" && !slices.Contains(known, t.Transport) {
-			c.add("transport", fmt.Sprintf("%q is not known", t.Transport), form.Suggest(t.Transport, known))
-		}
-		c.codecs(t.Codecs)
-		c.match(t, claimed)
-	}
-	return c.found
-}
+// Foreign reports whether the secret comes from the other side: only an account
+// here can have one made.
+func (Trunks) Foreign(t TrunkForm) bool { return t.Accept == "" }
 
-func (p *problems) match(t TrunkForm, claimed map[string]string) {
-	if len(t.Match) > maxMatch {
-		p.add("match", fmt.Sprintf("has %d sources, more than %d", len(t.Match), maxMatch), "write networks instead")
-		return
-	}
-	for i, text := range t.Match {
-		field := fmt.Sprintf("match[%d]", i)
-		m, err := ParseMatch(text)
-		if err != nil {
-			p.add(field, err.Error(), `write host, host:port or a network such as "203.0.113.0/24" instead`)
-			continue
-		}
-		if by, taken := claimed[m.claim()]; taken {
-			p.add(field, fmt.Sprintf("%q is trunk %q's already", text, by), "remove it from one of them, or add a port")
-			continue
-		}
-		claimed[m.claim()] = t.Name
-	}
-}
+func trunkContext(name string) string { return trunkRef(name) + "/secret" }
 
-func isTrunkName(s string) bool {
-	odd := func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
-	}
-	return s != "" && len(s) <= maxName && !strings.ContainsFunc(s, odd)
-}
+// defaultExpires is short enough that a carrier forgets an address of ours that
+// has changed, and long enough to be no burden.
+const defaultExpires = 10 * time.Minute
 
-// Read reads all, sorted by name.
-func (t Trunks) Read(tx *store.Tx) ([]TrunkForm, error) {
-	rows, err := tx.Query("SELECT name, address, transport, sources, codecs FROM directory_trunk")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	var all []TrunkForm
-	for rows.Next() {
-		var f TrunkForm
-		var sources, codecs string
-		if err := rows.Scan(&f.Name, &f.Address, &f.Transport, &sources, &codecs); err != nil {
-			return nil, err
-		}
-		f.Match, f.Codecs = words(sources), words(codecs)
-		all = append(all, f)
-	}
-	slices.SortFunc(all, t.Compare)
-	return all, rows.Err()
-}
-
-// Write puts and removes.
-func (Trunks) Write(tx *store.Tx, put []TrunkForm, remove []string) error {
-	for _, name := range remove {
-		if _, err := tx.Exec("DELETE FROM directory_trunk WHERE name = ?", name); err != nil {
-			return err
-		}
-	}
-	for _, t := range put {
-		_, err := tx.Exec(`INSERT INTO directory_trunk (name, address, transport, sources, codecs) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (name) DO UPDATE SET address = excluded.address, transport = excluded.transport,
-			sources = excluded.sources, codecs = excluded.codecs`,
-			t.Name, t.Address, t.Transport, strings.Join(t.Match, " "), strings.Join(t.Codecs, " "))
-		if err != nil {
-			return fmt.Errorf("trunk %s: %w", t.Name, err)
-		}
-	}
-	return nil
-}
-
-// trunk makes the trunk of a checked form.
+// trunk makes the trunk of a checked form, all but its password.
 func (f *TrunkForm) trunk() (*Trunk, error) {
-	t := &Trunk{Name: f.Name, Address: f.Address, Transport: f.Transport, Codecs: f.Codecs}
-	if t.Transport == "" {
-		t.Transport = "udp"
+	w := f.Whole()
+	host, err := parseTarget(w.Address)
+	if err != nil && w.Address != "" {
+		return nil, fmt.Errorf("trunk %s: address %q %w", f.Name, w.Address, err)
 	}
-	for _, text := range f.Match {
+	t := &Trunk{
+		Name: w.Name, Address: w.Address, Proxy: w.Proxy, Domain: cmp.Or(w.Domain, host.host()), Transport: w.Transport,
+		Register: is(w.Register), Expires: cmp.Or(w.Expires, defaultExpires),
+		Username: w.Username, AuthUsername: cmp.Or(w.AuthUsername, w.Username), Accept: w.Accept, Codecs: w.Codecs,
+		CallerID: cmp.Or(w.CallerID, "from"), Number: w.Number, Privacy: is(w.Privacy), Trusted: is(w.TrustIdentity),
+		NumberFrom: cmp.Or(w.NumberFrom, "request"), URI: cmp.Or(w.URI, "sip"), Limit: w.Limit,
+	}
+	if w.Qualify != nil {
+		t.Qualify = *w.Qualify
+	}
+	for _, text := range w.Match {
 		m, err := ParseMatch(text)
 		if err != nil {
 			return nil, fmt.Errorf("trunk %s: %w", f.Name, err)
@@ -156,47 +162,4 @@ func (f *TrunkForm) trunk() (*Trunk, error) {
 	return t, nil
 }
 
-// Match is a source whose calls are a trunk's.
-type Match struct {
-	Prefix netip.Prefix // of a literal address (a whole one) or a network
-	Host   string       // of a name, lower case; Prefix is then not valid
-	Port   uint16       // 0: any
-}
-
-// ParseMatch reads host, host:port or CIDR; an IPv6 address with a port is
-// written [address]:port.
-func ParseMatch(text string) (Match, error) {
-	if strings.Contains(text, "/") {
-		p, err := netip.ParsePrefix(text)
-		if err != nil {
-			return Match{}, fmt.Errorf("%q is not a network", text)
-		}
-		if a := p.Addr(); a.Is4In6() {
-			return Match{}, fmt.Errorf("%q is an IPv4 network in IPv6's clothes", text)
-		}
-		return Match{Prefix: p.Masked()}, nil
-	}
-	m, err := parseTarget(text)
-	if err != nil {
-		return Match{}, fmt.Errorf("%q %w", text, err)
-	}
-	return m, nil
-}
-
-// String is what ParseMatch reads.
-func (m Match) String() string {
-	switch {
-	case m.Host != "" && m.Port != 0:
-		return fmt.Sprintf("%s:%d", m.Host, m.Port)
-	case m.Host != "":
-		return m.Host
-	case m.Port != 0:
-		return netip.AddrPortFrom(m.Prefix.Addr(), m.Port).String()
-	case m.Prefix.IsSingleIP():
-		return m.Prefix.Addr().String()
-	}
-	return m.Prefix.String()
-}
-
-// claim is the same for two spellings of one source.
-func (m Match) claim() string { return m.String() }
+func is(b *bool) bool { return b != nil && *b }
