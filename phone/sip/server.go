@@ -133,8 +133,12 @@ func (s *Server) receive(m wire.Message, p transport.Path, _ int) {
 	}
 }
 
-// report tells the gate what became of a message.
+// report tells the gate what became of a message; a connection over which somebody
+// proved himself stays.
 func (s *Server) report(p transport.Path, kind transport.FactKind) {
+	if kind == transport.Proved {
+		s.transport.Keep(p)
+	}
 	if s.cfg.Gate != nil {
 		s.cfg.Gate.Report(transport.Fact{Peer: p.Remote, Protocol: p.Protocol, Kind: kind})
 	}

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,8 +23,9 @@ type conn struct {
 	path   Path
 	serial uint64
 	queue  chan []byte
-	idle   time.Duration
-	key    dialKey // of a connection that we dialled
+	kept   atomic.Bool // who is at the other end has proved himself
+	key    dialKey     // of a connection that we dialled
+	place  place       // of one that we accepted, in the crowd
 
 	once sync.Once
 	done chan struct{}
@@ -69,13 +71,29 @@ func (t *Transport) accept(l net.Listener, proto Protocol) {
 			continue
 		}
 		peer := unmapped(nc.RemoteAddr())
-		if t.cfg.Gate != nil && !t.cfg.Gate.Allow(peer, proto) || t.Counts.Conns.Load() >= maxConns {
+		if t.cfg.Gate != nil && !t.cfg.Gate.Allow(peer, proto) {
 			t.Counts.Refused.Add(1)
 			_ = nc.Close()
 			continue
 		}
-		t.start(nc, proto, strangerIdle, dialKey{})
+		t.welcome(nc, proto)
 	}
+}
+
+// welcome starts an accepted connection, if there is room.
+func (t *Transport) welcome(nc net.Conn, proto Protocol) {
+	c := t.newConn(nc, proto, dialKey{})
+	out, ok := t.crowd.enter(c)
+	if !ok {
+		t.Counts.Refused.Add(1)
+		_ = nc.Close()
+		return
+	}
+	if out != nil {
+		t.Counts.Refused.Add(1)
+		out.close()
+	}
+	t.start(c)
 }
 
 func unmapped(a net.Addr) netip.AddrPort {
@@ -83,21 +101,26 @@ func unmapped(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// start takes a connection over. An accepted TLS connection shakes hands on
+// newConn takes a connection over. An accepted TLS connection shakes hands on
 // its own goroutine, within a bound.
-func (t *Transport) start(nc net.Conn, proto Protocol, idle time.Duration, key dialKey) *conn {
+func (t *Transport) newConn(nc net.Conn, proto Protocol, key dialKey) *conn {
 	c := &conn{
 		t: t, nc: nc, serial: t.nextID.Add(1), queue: make(chan []byte, maxQueued),
-		idle: idle, key: key, done: make(chan struct{}),
+		key: key, done: make(chan struct{}),
 	}
 	c.path = Path{Protocol: proto, Local: unmapped(nc.LocalAddr()), Remote: unmapped(nc.RemoteAddr()), via: c}
 	if _, already := nc.(*tls.Conn); proto == TLS && !already {
 		c.nc = tls.Server(nc, t.cfg.TLS)
 	}
+	return c
+}
+
+// start begins to read and write.
+func (t *Transport) start(c *conn) {
 	t.mu.Lock()
 	t.conns[c.serial] = c
-	if key != (dialKey{}) {
-		t.dialled[key] = c // before it can end
+	if c.key != (dialKey{}) {
+		t.dialled[c.key] = c // before it can end
 	}
 	if t.ctx.Err() != nil { // Close has been past here
 		c.close()
@@ -106,7 +129,6 @@ func (t *Transport) start(nc net.Conn, proto Protocol, idle time.Duration, key d
 	t.Counts.Conns.Add(1)
 	t.goRun(c.write)
 	t.goRun(c.read)
-	return c
 }
 
 func (c *conn) id() uint64 { return c.serial }
@@ -136,6 +158,7 @@ func (c *conn) forget() {
 		delete(t.dialled, c.key)
 	}
 	t.mu.Unlock()
+	t.crowd.leave(c)
 	t.Counts.Conns.Add(-1)
 	if t.cfg.Closed != nil {
 		t.cfg.Closed(c.path)
@@ -188,7 +211,7 @@ func (c *conn) read() {
 	}
 	r := bufio.NewReaderSize(c.nc, 4096)
 	for {
-		_ = c.nc.SetReadDeadline(time.Now().Add(c.idle))
+		_ = c.nc.SetReadDeadline(time.Now().Add(c.patience()))
 		msg, err := c.next(r)
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
@@ -202,8 +225,21 @@ func (c *conn) read() {
 		if err := c.t.receive(msg, c.path); err != nil {
 			return // framing can no longer be trusted
 		}
-		c.idle = max(c.idle, idleTime)
+		if c.key != (dialKey{}) {
+			c.kept.Store(true)
+		}
 	}
+}
+
+// patience is how long nothing may come.
+func (c *conn) patience() time.Duration {
+	switch {
+	case c.kept.Load():
+		return idleTime
+	case c.key != (dialKey{}):
+		return dialledIdleTime
+	}
+	return strangerIdle
 }
 
 // heldPause is how long the reader of a connection waits until it asks the gate
@@ -250,7 +286,7 @@ func (c *conn) next(r *bufio.Reader) ([]byte, error) {
 				crlf = 0
 				_ = c.send([]byte("\r\n"), c.path)
 			}
-			_ = c.nc.SetReadDeadline(time.Now().Add(c.idle))
+			_ = c.nc.SetReadDeadline(time.Now().Add(c.patience()))
 		}
 	}
 	_ = c.nc.SetReadDeadline(time.Now().Add(messageTime))
@@ -366,7 +402,9 @@ func (t *Transport) dial(key dialKey) (*conn, error) {
 		}
 		nc = tc
 	}
-	return t.start(nc, key.proto, dialledIdleTime, key), nil
+	c := t.newConn(nc, key.proto, key)
+	t.start(c)
+	return c, nil
 }
 
 // Connection finds the standing connection with an ID, for a binding that was

@@ -30,7 +30,6 @@ import (
 // Bounds on what strangers may make us keep.
 const (
 	MaxMessage      = 64 << 10 // bytes of a message, as of a datagram
-	maxConns        = 16_384   // connections accepted, all listeners together
 	maxParams       = 1000     // parameters in a message's headers: parsing is quadratic in those of one
 	maxQueued       = 256      // messages waiting to be written to one connection
 	handshakeTime   = 10 * time.Second
@@ -38,8 +37,8 @@ const (
 	writeTime       = 10 * time.Second
 	messageTime     = 20 * time.Second // a message once begun must be whole within
 	idleTime        = 2 * time.Hour    // of a connection on which nothing comes; a phone may register once an hour
-	strangerIdle    = 32 * time.Second // of a connection that has sent no message yet
-	dialledIdleTime = 5 * time.Minute
+	strangerIdle    = 32 * time.Second // of one whose peer has not proved himself: what a transaction takes
+	dialledIdleTime = 5 * time.Minute  // of one that we opened and that nothing came over yet
 )
 
 // Protocol is the transport protocol of a Path.
@@ -135,6 +134,7 @@ type Transport struct {
 	cfg    Config
 	parser *wire.Parser
 	Counts Counts
+	crowd  crowd
 	nextID atomic.Uint64
 	wg     sync.WaitGroup
 	ctx    context.Context
@@ -164,7 +164,7 @@ func New(cfg Config) *Transport {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Transport{
 		cfg: cfg, parser: wire.NewParser(), ctx: ctx, cancel: cancel,
-		conns: map[uint64]*conn{}, dialled: map[dialKey]*conn{},
+		conns: map[uint64]*conn{}, dialled: map[dialKey]*conn{}, crowd: crowd{of: map[netip.Addr]*group{}},
 	}
 }
 
