@@ -32,6 +32,7 @@ var levels = []struct {
 			"phone/app", "phone/script", "phone/dialplan", "phone/sip", "phone/iax2", "phone/provision",
 		},
 	},
+	{"what extensions do, put together from their calls and devices", []string{"phone/presence"}},
 	{"calls know no protocol; the directory knows no calls", []string{"phone/call", "phone/directory"}},
 	{"media flows know neither call nor member", []string{"phone/media"}},
 	{"codecs are samples and bytes; events are types alone", []string{"phone/codec", "phone/event"}},

@@ -24,6 +24,7 @@ import (
 	"tincan/phone/media"
 	"tincan/phone/sip"
 	"tincan/phone/sip/gate"
+	"tincan/phone/sip/subscription"
 	"tincan/phone/sip/transport"
 	"tincan/secret"
 	"tincan/space"
@@ -54,6 +55,7 @@ type server struct {
 	exchange   *call.Exchange
 	gate       *gate.Limiter
 	sip        *sip.Server
+	subs       *subscription.Manager
 	external   *outside
 	sockets    []listening
 	fresh      []starter // extensions made at this very start
@@ -81,7 +83,7 @@ func startServer(ctx context.Context, cfg *config.Config, log *slog.Logger) (*se
 	s := &server{log: log, started: time.Now(), resolveNow: make(chan struct{}, 1)}
 	s.config.Store(cfg)
 	for _, step := range []func(context.Context, *config.Config) error{
-		s.openData, s.openStore, s.openObjects, s.openPhones, s.listen, s.openHTTP, s.openControl, s.adopt,
+		s.openData, s.openStore, s.openObjects, s.openPhones, s.openWatching, s.listen, s.openHTTP, s.openControl, s.adopt,
 	} {
 		if err := step(ctx, cfg); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -329,6 +331,7 @@ func (s *server) reloadObjects(ctx context.Context) error {
 		return err
 	}
 	s.forgetRemoved()
+	s.reloadWatching()
 	select {
 	case s.resolveNow <- struct{}{}:
 	default:

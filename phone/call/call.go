@@ -39,6 +39,7 @@ type side struct {
 type fork struct {
 	leg   Leg
 	start time.Time
+	rang  bool
 	ended bool
 	cause Cause
 }
@@ -234,9 +235,11 @@ func (c *Call) fork(l Leg) *fork {
 
 // ringing passes progress on: the first early media wins, later ones ring only.
 func (c *Call) ringing(m Ringing) {
-	if f := c.fork(m.Leg); f == nil || f.ended || c.phase >= answering {
+	f := c.fork(m.Leg)
+	if f == nil || f.ended || c.phase >= answering {
 		return
 	}
+	f.rang = true
 	first := c.phase == dialling
 	c.phase = ringing
 	if m.Early != nil && c.earlyFrom == nil {

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tincan/bus"
@@ -84,6 +85,7 @@ const MaxCalls = 20_000
 type Exchange struct {
 	cfg     Config
 	workers workers
+	watch   atomic.Pointer[func(*Snapshot)]
 
 	mu       sync.Mutex // guards what follows
 	calls    map[string]*Call

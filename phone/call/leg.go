@@ -52,8 +52,11 @@ type Info struct {
 	Party  string // destination form: extension:101, trunk:load, app:echo
 	Device string // which of the party's devices
 	CallID string // the leg's own id on the wire: SIP's Call-ID
-	Remote string // address and transport
-	Stats  media.Stats
+	// OurTag and TheirTag tell the dialog apart where CallID does not: SIP's tags.
+	OurTag, TheirTag string
+	CalledIn         bool   // the party called; false: it was called
+	Remote           string // address and transport
+	Stats            media.Stats
 }
 
 // Owner is told what happens to a leg. Post never blocks.

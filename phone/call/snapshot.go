@@ -11,6 +11,8 @@ type Snapshot struct {
 	From     string    `json:"from"`
 	To       string    `json:"to"`
 	Dialled  string    `json:"dialled"`
+	Number   string    `json:"number,omitempty"` // of the caller, as it is shown
+	Name     string    `json:"name,omitempty"`   // likewise
 	Legs     []LegView `json:"legs"`
 	Ways     []string  `json:"ways,omitempty"` // how each stream is carried
 }
@@ -24,6 +26,14 @@ type LegView struct {
 	Codec   string `json:"codec,omitempty"`
 	CodecBy string `json:"codec_by,omitempty"`
 	Held    bool   `json:"held,omitempty"`
+	// CalledIn: the party called; else it was called, and Rang says whether it has
+	// begun to ring.
+	CalledIn bool `json:"called_in,omitempty"`
+	Rang     bool `json:"rang,omitempty"`
+	Up       bool `json:"up,omitempty"` // it is answered
+	// The tags of SIP's dialog, for those who may pick the call up.
+	OurTag   string `json:"-"`
+	TheirTag string `json:"-"`
 }
 
 // Snapshot gives the call as it was after its latest message.
@@ -33,30 +43,49 @@ func (c *Call) publishSnapshot() {
 	s := &Snapshot{
 		ID: c.id, State: c.phase.String(), Start: c.start, Answered: c.answered,
 		From: c.setup.From.Ref, To: c.destination, Dialled: c.setup.Dialled,
+		Number: c.setup.From.Number, Name: c.setup.From.Name,
 	}
 	if c.a != nil {
 		s.To = c.to()
-		s.Legs = append(s.Legs, view(c.a, c.sides[0]))
+		s.Legs = append(s.Legs, c.view(c.a, c.sides[0], c.phase >= ringing, c.phase >= answering))
 	}
 	if c.b != nil && c.fork(c.b) == nil { // came by transfer
-		s.Legs = append(s.Legs, view(c.b, c.sides[1]))
+		s.Legs = append(s.Legs, c.view(c.b, c.sides[1], true, true))
 	}
 	for _, f := range c.forks {
 		switch {
 		case f.ended:
 		case f.leg == c.b:
-			s.Legs = append(s.Legs, view(f.leg, c.sides[1]))
+			s.Legs = append(s.Legs, c.view(f.leg, c.sides[1], f.rang, c.phase >= answering))
 		default:
-			s.Legs = append(s.Legs, view(f.leg, side{}))
+			s.Legs = append(s.Legs, c.view(f.leg, side{}, f.rang, false))
 		}
 	}
 	for _, b := range c.bridges {
 		s.Ways = append(s.Ways, b.Way().String())
 	}
 	c.snap.Store(s)
+	if watch := c.x.watch.Load(); watch != nil {
+		(*watch)(s)
+	}
 }
 
-func view(l Leg, s side) LegView {
+func (c *Call) view(l Leg, s side, rang, up bool) LegView {
 	i := l.Info()
-	return LegView{ID: l.ID(), Party: i.Party, CallID: i.CallID, Remote: i.Remote, Codec: s.codec, CodecBy: s.codecB, Held: s.held}
+	return LegView{
+		ID: l.ID(), Party: i.Party, CallID: i.CallID, Remote: i.Remote, Codec: s.codec, CodecBy: s.codecB, Held: s.held,
+		CalledIn: i.CalledIn, Rang: rang, Up: up, OurTag: i.OurTag, TheirTag: i.TheirTag,
+	}
+}
+
+// Watch has f called with every call's snapshot whenever it is made anew, in the
+// order of each call, the last with State "ended"; nil ends that. f must be quick,
+// must not change the snapshot and must not call the Exchange. Nobody who watches
+// costs a call nothing.
+func (x *Exchange) Watch(f func(*Snapshot)) {
+	if f == nil {
+		x.watch.Store(nil)
+		return
+	}
+	x.watch.Store(&f)
 }

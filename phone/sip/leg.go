@@ -303,7 +303,7 @@ func (l *leg) stopTimers() {
 func (l *leg) Info() call.Info {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := call.Info{Kind: "sip", Party: l.party, Device: l.name, CallID: l.callID}
+	i := call.Info{Kind: "sip", Party: l.party, Device: l.name, CallID: l.callID, OurTag: l.localTag, TheirTag: l.remoteTag, CalledIn: !l.uac}
 	if l.path.Remote.IsValid() {
 		i.Remote = string(l.path.Protocol) + ":" + l.path.Remote.String()
 	}

@@ -23,8 +23,10 @@ import (
 	"tincan/phone/call/record"
 	"tincan/phone/directory"
 	"tincan/phone/media"
+	"tincan/phone/sip/subscription"
 	"tincan/phone/sip/transaction"
 	"tincan/phone/sip/transport"
+	"tincan/phone/sip/watch"
 	"tincan/secret"
 	"tincan/store"
 )
@@ -40,6 +42,7 @@ type lab struct {
 	media  *media.Engine
 	calls  *call.Exchange
 	sip    *Server
+	subs   *subscription.Manager
 	udp    netip.AddrPort
 	routes map[string]string // number -> destination
 	closed bool
@@ -104,6 +107,12 @@ func openLab(t *testing.T, dir, addr string) *lab {
 		NewID: func() string { return fmt.Sprintf("call-%d-%d", time.Now().UnixNano(), n.Add(1)) },
 	})
 	l.sip.SetCalls(l.calls)
+	l.subs, err = watch.Open(ctx, watch.Config{
+		Store: l.store, Logger: log, Directory: l.dirs, Bindings: l.binds, Exchange: l.calls,
+		Send: l.sip.Notify, NewTag: transaction.Token,
+	})
+	must(err)
+	l.sip.SetSubscriptions(l.subs)
 	l.udp, err = l.sip.Listen(transport.UDP, addr)
 	must(err)
 	l.sip.Start()

@@ -91,6 +91,7 @@ func (s *Server) registered(tx *transaction.Server, req *wire.Request, ext strin
 }
 
 func (s *Server) announce(put, remove []directory.Binding) {
+	s.devicesChanged(put, remove)
 	for _, b := range put {
 		s.cfg.Bus.Publish(event.Registration{Time: b.Updated, Extension: b.Extension, Contact: b.Contact, Step: "registered"})
 	}

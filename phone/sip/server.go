@@ -30,6 +30,7 @@ import (
 	"tincan/phone/directory"
 	"tincan/phone/event"
 	"tincan/phone/media"
+	"tincan/phone/sip/subscription"
 	"tincan/phone/sip/transaction"
 	"tincan/phone/sip/transport"
 )
@@ -96,6 +97,7 @@ type Server struct {
 	counts    Counts
 	started   time.Time
 	watched   atomic.Bool
+	subs      *subscription.Manager // nil: nothing can be watched
 
 	mu     sync.Mutex        // guards what follows
 	legs   map[string]*leg   // by our tag
@@ -170,11 +172,14 @@ func (s *Server) Listen(proto transport.Protocol, addr string) (netip.AddrPort, 
 	return local, nil
 }
 
-// Start begins keep-alives and expiry.
+// Start begins keep-alives, expiry and NOTIFYs.
 func (s *Server) Start() {
 	s.cfg.Bindings.Each(func(b *directory.Binding) { // who was registered when the last process ended
 		s.report(transport.Path{Protocol: transport.Protocol(b.Transport), Remote: b.Received}, transport.Proved)
 	})
+	if s.subs != nil {
+		s.wg.Go(func() { s.subs.Run(s.ctx) })
+	}
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
@@ -219,10 +224,10 @@ func (s *Server) Totals() *Counts { return &s.counts }
 func (s *Server) Transactions() (servers, clients int) { return s.layer.Count() }
 
 // Methods that we take, for Allow.
-const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE"
+const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, SUBSCRIBE"
 
 // supported are the extensions that a Require may name.
-var supported = map[string]bool{"timer": true}
+var supported = map[string]bool{"timer": true, "eventlist": true}
 
 type responder interface {
 	Respond(*wire.Response) []byte
@@ -237,6 +242,10 @@ var _ transaction.User = (*Server)(nil)
 func (s *Server) Request(tx *transaction.Server, req *wire.Request, p transport.Path) {
 	s.counts.Requests.Add(1)
 	if tag, ok := req.To().Params.Get("tag"); ok && tag != "" {
+		if req.Method == wire.SUBSCRIBE && s.subs != nil && s.subs.Has(tag) {
+			s.resubscribe(tx, req, p, tag)
+			return
+		}
 		s.inDialog(tx, req, p, tag)
 		return
 	}
@@ -256,7 +265,9 @@ func (s *Server) Request(tx *transaction.Server, req *wire.Request, p transport.
 		s.register(tx, req, p)
 	case wire.OPTIONS:
 		s.options(tx, req)
-	case wire.SUBSCRIBE, wire.PUBLISH:
+	case wire.SUBSCRIBE:
+		s.subscribe(tx, req, p)
+	case wire.PUBLISH:
 		tx.RespondOnce(s.reply(req, 489, "Bad Event"))
 	case wire.BYE, wire.INFO, wire.UPDATE, wire.NOTIFY, wire.PRACK:
 		tx.RespondOnce(s.reply(req, wire.StatusCallTransactionDoesNotExists, "No such call"))
@@ -339,7 +350,10 @@ func (s *Server) withAllow(res *wire.Response) *wire.Response {
 func (s *Server) options(tx *transaction.Server, req *wire.Request) {
 	res := s.withAllow(s.reply(req, wire.StatusOK, "OK"))
 	res.AppendHeader(wire.NewHeader("Accept", "application/sdp"))
-	res.AppendHeader(wire.NewHeader("Supported", "timer"))
+	res.AppendHeader(wire.NewHeader("Supported", "timer, eventlist"))
+	if s.subs != nil {
+		res.AppendHeader(wire.NewHeader("Allow-Events", s.subs.Events()))
+	}
 	tx.RespondOnce(res)
 }
 

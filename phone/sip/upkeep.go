@@ -35,7 +35,9 @@ func (s *Server) upkeep() {
 }
 
 func (s *Server) expire(now time.Time) {
-	for _, b := range s.cfg.Bindings.Expire(now) {
+	gone := s.cfg.Bindings.Expire(now)
+	s.devicesChanged(nil, gone)
+	for _, b := range gone {
 		s.cfg.Bus.Publish(event.Registration{Time: now, Extension: b.Extension, Contact: b.Contact, Step: "expired"})
 		s.cfg.Logger.Info("registration expired", "extension", b.Extension, "contact", b.Contact)
 	}

@@ -1,0 +1,218 @@
+package sip
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	wire "github.com/emiago/sipgo/sip"
+)
+
+// subscribe subscribes with authentication and gives the dialog and the answer.
+func (p *phone) subscribe(user string, extra ...string) (dlg, wire.Message) {
+	p.t.Helper()
+	uri := "sip:" + user + "@tincan"
+	d := dlg{callID: fmt.Sprintf("sub-%s-%d", user, time.Now().UnixNano()), from: "st", seq: 1}
+	p.send("SUBSCRIBE", uri, d, "", extra...)
+	c := p.expect("401")
+	d.seq = 2
+	p.send("SUBSCRIBE", uri, d, "", append(extra, p.auth(c, "SUBSCRIBE", uri, "pw"+p.number, 1, "MD5"))...)
+	res := p.read(10 * time.Second)
+	return d, res
+}
+
+// resubscribe refreshes within the dialog of a 200 (or ends it).
+func (p *phone) resubscribe(d *dlg, uri string, extra ...string) wire.Message {
+	p.t.Helper()
+	d.seq++
+	p.send("SUBSCRIBE", uri, *d, "", extra...)
+	c := p.expect("401")
+	d.seq++
+	p.send("SUBSCRIBE", uri, *d, "", append(extra, p.auth(c, "SUBSCRIBE", uri, "pw"+p.number, 1, "MD5"))...)
+	return p.read(10 * time.Second)
+}
+
+// notified waits for a NOTIFY, answers it and gives its state and body.
+func (p *phone) notified(code int) (req *wire.Request, state, body string) {
+	p.t.Helper()
+	req = p.expect("NOTIFY").(*wire.Request)
+	p.answer(req, code, "", "")
+	return req, header(req, "Subscription-State"), string(req.Body())
+}
+
+// registerAs registers the phone with a Contact of its own words.
+func (p *phone) registerAs(contact string) {
+	p.t.Helper()
+	write := func(extra ...string) {
+		text := p.text("REGISTER", "sip:"+p.number+"@tincan", p.regDlg(), "", extra...)
+		p.write(strings.Replace(text, "<sip:"+p.number+"@"+p.addr().String()+">", contact, 1))
+	}
+	write()
+	c := p.expect("401")
+	write(p.auth(c, "REGISTER", "sip:"+p.number+"@tincan", "pw"+p.number, 1, "MD5"))
+	p.expect("200")
+}
+
+func TestLampShowsACall(t *testing.T) {
+	l := newLab(t)
+	a, b, w := l.phone("101"), l.phone("103"), l.phone("101")
+	a.register()
+	b.register()
+	d, ok := w.subscribe("103", "Event: dialog", "Accept: application/dialog-info+xml")
+	if !begins(ok, "200") || header(ok, "Expires") != "3600" {
+		t.Fatal(ok)
+	}
+	n, state, body := w.notified(200)
+	if !strings.HasPrefix(state, "active;expires=3") || !strings.Contains(body, `version="0" state="full" entity="sip:103@tincan"`) || header(n, "Event") != "dialog" {
+		t.Errorf("%s\n%s", state, body)
+	}
+	ad := a.invite("103", a.offer("3"))
+	in := b.expect("INVITE")
+	b.answer(in, 180, "bt", "")
+	a.expect("180")
+	for {
+		_, _, body = w.notified(200)
+		if strings.Contains(body, "<state>early</state>") {
+			break
+		}
+	}
+	fromTag, _ := in.From().Params.Get("tag")
+	for _, want := range []string{
+		`direction="recipient"`, `call-id="` + string(*in.CallID()) + `"`, `local-tag="bt"`, `remote-tag="` + fromTag + `"`,
+		`<identity display="Phone 101">sip:101@tincan</identity>`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %s in\n%s", want, body)
+		}
+	}
+	b.answer(in, 486, "bt", "")
+	b.expect("ACK")
+	busy := a.expect("486")
+	a.send("ACK", "sip:103@tincan", dlg{ad.callID, ad.from, tagOf(busy), ad.branch, 2}, "")
+	if _, _, body = w.notified(200); !strings.Contains(body, "<state>terminated</state>") {
+		t.Error(body)
+	}
+	d = d.within(ok)
+	res := w.resubscribe(&d, target(ok), "Event: dialog", "Expires: 0")
+	if !begins(res, "200") {
+		t.Fatal(res)
+	}
+	if _, state, _ = w.notified(200); state != "terminated;reason=timeout" {
+		t.Error(state)
+	}
+	l.eventually(func() bool { return l.subs.Count() == 0 })
+	w.send("SUBSCRIBE", target(ok), d.next(), "", "Event: dialog")
+	w.expect("481")
+	l.idle()
+}
+
+func TestSubscribeRefused(t *testing.T) {
+	l := newLab(t)
+	a := l.phone("101")
+	for _, c := range []struct {
+		user, code, header, value string
+		extra                     []string
+	}{
+		{"102", "489", "Allow-Events", "dialog, message-summary, reg", []string{"Event: weather"}},
+		{"102", "489", "", "", nil},
+		{"999", "404", "", "", []string{"Event: dialog"}},
+		{"102", "423", "Min-Expires", "60", []string{"Event: dialog", "Expires: 30"}},
+		{"102", "406", "Accept", "application/dialog-info+xml", []string{"Event: dialog", "Accept: text/html"}},
+		{"102", "403", "", "", []string{"Event: message-summary"}},
+		{"102", "403", "", "", []string{"Event: reg"}},
+		{"102", "513", "", "", []string{"Event: dialog", "Record-Route: <sip:" + strings.Repeat("x", 3000) + "@h;lr>"}},
+	} {
+		_, res := a.subscribe(c.user, c.extra...)
+		if !begins(res, c.code) || c.header != "" && header(res, c.header) != c.value {
+			t.Errorf("%v: want %s, got\n%s", c, c.code, res)
+		}
+	}
+	a.send("SUBSCRIBE", "sip:101@tincan", dlg{callID: "x", from: "f", to: "unknown", seq: 1}, "", "Event: dialog")
+	a.expect("481")
+	l.left(false)
+}
+
+// A fetch is answered with the state and leaves nothing.
+func TestFetch(t *testing.T) {
+	l := newLab(t)
+	a := l.phone("101")
+	a.register()
+	_, ok := a.subscribe("101", "Event: reg", "Expires: 0")
+	if !begins(ok, "200") || header(ok, "Expires") != "0" {
+		t.Fatal(ok)
+	}
+	_, state, body := a.notified(200)
+	if state != "terminated;reason=timeout" || !strings.Contains(body, `state="active"`) || !strings.Contains(body, "<uri>sip:101@"+a.addr().String()+"</uri>") {
+		t.Errorf("%s\n%s", state, body)
+	}
+	l.eventually(func() bool { return l.subs.Count() == 0 })
+}
+
+// What a phone refuses is not told it again.
+func TestRefusedNotifyEndsTheSubscription(t *testing.T) {
+	l := newLab(t)
+	a := l.phone("101")
+	d, ok := a.subscribe("101", "Event: message-summary")
+	_, _, body := a.notified(481)
+	if !strings.Contains(body, "Voice-Message: 0/0 (0/0)\r\n") {
+		t.Error(body)
+	}
+	l.eventually(func() bool { return l.subs.Count() == 0 })
+	d = d.within(ok)
+	a.send("SUBSCRIBE", target(ok), d.next(), "", "Event: message-summary")
+	a.expect("481")
+}
+
+// A phone that nobody hears any more is forgotten; one that has moved is followed.
+func TestNotifyFollowsTheRegistration(t *testing.T) {
+	l := newLab(t)
+	old := l.phone("101")
+	old.registerAs("<sip:101@10.0.0.1:1>;+sip.instance=\"<urn:uuid:7>\";reg-id=1")
+	_, ok := old.subscribe("103", "Event: dialog")
+	if !begins(ok, "200") {
+		t.Fatal(ok)
+	}
+	old.notified(200)
+	moved := l.phone("101")
+	moved.registerAs("<sip:101@10.0.0.1:1>;+sip.instance=\"<urn:uuid:7>\";reg-id=1")
+	l.subs.Changed("dialog", "103")
+	n, _, _ := moved.notified(200)
+	if string(*n.CallID()) != string(*ok.CallID()) {
+		t.Error("another dialog")
+	}
+	l.subs.Changed("dialog", "103")
+	moved.expect("NOTIFY") // and says nothing more
+	l.eventually(func() bool { return l.subs.Count() == 0 })
+}
+
+func TestSubscriptionOutlivesTheProcess(t *testing.T) {
+	l := newLab(t)
+	a := l.phone("101")
+	d, ok := a.subscribe("103", "Event: dialog;id=7")
+	first, _, _ := a.notified(200)
+	l.close()
+	again := openLab(t, l.dir, l.udp.String())
+	a.lab = again
+	n, state, body := a.notified(200)
+	if n.CSeq().SeqNo <= first.CSeq().SeqNo || !strings.HasPrefix(state, "active") || !strings.Contains(body, `state="full"`) || header(n, "Event") != "dialog;id=7" {
+		t.Errorf("%s\n%s", n, body)
+	}
+	d = d.within(ok)
+	if res := a.resubscribe(&d, target(ok), "Event: dialog;id=7", "Expires: 600"); !begins(res, "200") {
+		t.Error(res)
+	}
+	a.notified(200)
+}
+
+// eventually waits until something that other goroutines do is done.
+func (l *lab) eventually(done func() bool) {
+	l.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !done() {
+		if time.Now().After(deadline) {
+			l.t.Fatal("never done")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
