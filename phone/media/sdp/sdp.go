@@ -283,6 +283,9 @@ func (p *parser) rtpmap(n int, arg string) error {
 	if f == nil {
 		return nil // of a payload type that the m= line does not list
 	}
+	if !strings.Contains(rest, "/") {
+		return nil // RFC 4475 has such lines in messages that all must take; the type stays what it is
+	}
 	parts := strings.Split(rest, "/")
 	if len(parts) < 2 || !token(parts[0]) {
 		return malformed(n, "rtpmap %.40q wants name/clock", arg)

@@ -114,7 +114,7 @@ func TestParseRefuses(t *testing.T) {
 		"payload type":       begin + "m=audio 1 RTP/AVP 128\r\n",
 		"short m=":           begin + "m=audio 1\r\n",
 		"connection":         begin + "c=10.0.0.1\r\n",
-		"rtpmap no clock":    begin + "m=audio 1 RTP/AVP 96\r\na=rtpmap:96 opus\r\n",
+		"rtpmap no number":   begin + "m=audio 1 RTP/AVP 96\r\na=rtpmap:96 opus/x\r\n",
 		"rtpmap clock":       begin + "m=audio 1 RTP/AVP 96\r\na=rtpmap:96 opus/0\r\n",
 		"rtpmap channels":    begin + "m=audio 1 RTP/AVP 96\r\na=rtpmap:96 opus/48000/0\r\n",
 		"rtpmap name":        begin + "m=audio 1 RTP/AVP 96\r\na=rtpmap:96 a b/48000\r\n",
@@ -148,4 +148,15 @@ func FuzzParse(f *testing.F) {
 		}
 		roundTrip(t, d, o)
 	})
+}
+
+// RFC 4475 3.1.1.1 has such a line in a message that all must take.
+func TestRtpmapWithoutClock(t *testing.T) {
+	d, _, err := Parse([]byte("v=0\r\nc=IN IP4 192.0.2.4\r\nm=audio 49217 RTP/AVP 0 96\r\na=rtpmap:96 LPC\r\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := d.Streams[0].Formats; len(f) != 1 || f[0].PT != 0 {
+		t.Errorf("formats %v, want PCMU alone", f)
+	}
 }

@@ -30,7 +30,6 @@ import (
 // Bounds on what strangers may make us keep.
 const (
 	MaxMessage      = 64 << 10 // bytes of a message, as of a datagram
-	maxParams       = 1000     // parameters in a message's headers: parsing is quadratic in those of one
 	maxQueued       = 256      // messages waiting to be written to one connection
 	handshakeTime   = 10 * time.Second
 	dialTime        = 8 * time.Second
@@ -209,6 +208,9 @@ func (t *Transport) receive(b []byte, p Path) error {
 		t.Counts.Malformed.Add(1)
 		t.report(p, Junk)
 		t.cfg.Logger.Debug("malformed SIP message dropped", "from", p.Remote, "transport", p.Protocol, "bytes", len(b), "error", short(err))
+		if answer := refusal(b, err); answer != nil {
+			_ = t.Send(p, answer)
+		}
 		return err
 	}
 	t.Counts.Received.Add(1)
@@ -247,43 +249,51 @@ func parse(p *wire.Parser, b []byte) (m wire.Message, err error) {
 	if err != nil {
 		return nil, err
 	}
+	return m, whole(m)
+}
+
+// single are the headers of which a message has one (RFC 3261 7.3.1, table 2):
+// with two, who reads it and who sent it may think of different ones.
+var single = [...]string{"From", "To", "Call-ID", "CSeq", "Content-Length", "Max-Forwards"}
+
+// whole makes sure of the headers that every part of the server relies on (RFC
+// 3261 8.1.1).
+func whole(m wire.Message) error {
 	switch {
 	case m.Via() == nil:
-		return nil, errors.New("no Via")
+		return bad("no Via")
 	case m.From() == nil:
-		return nil, errors.New("no From")
+		return bad("no From")
 	case m.To() == nil:
-		return nil, errors.New("no To")
+		return bad("no To")
 	case m.CallID() == nil || len(*m.CallID()) == 0:
-		return nil, errors.New("no Call-ID")
+		return bad("no Call-ID")
 	case m.CSeq() == nil:
-		return nil, errors.New("no CSeq")
+		return bad("no CSeq")
+	}
+	for _, name := range single {
+		if len(m.GetHeaders(name)) > 1 {
+			return bad("%s comes twice", name)
+		}
 	}
 	if req, ok := m.(*wire.Request); ok && req.Method != m.CSeq().MethodName {
-		return nil, fmt.Errorf("method %.20s, but CSeq says %.20s", req.Method, m.CSeq().MethodName)
+		return bad("the method is another in CSeq")
 	}
-	return m, nil
+	return nil
 }
 
 // tidy looks at the headers before the parser does. Text that is not UTF-8 (RFC
 // 3261 25.1 wants it, old phones write names in Latin-1) is replaced, as no
 // database takes it.
 func tidy(b []byte) ([]byte, error) {
-	end := bytes.Index(b, []byte("\r\n\r\n"))
-	if end < 0 {
-		end = len(b)
-	}
-	head := b[:end]
-	if bytes.Count(head, []byte(";"))+bytes.Count(head, []byte("&")) > maxParams {
-		return nil, fmt.Errorf("more than %d parameters", maxParams)
-	}
-	if i := bytes.IndexByte(head, 0); i >= 0 {
-		return nil, fmt.Errorf("NUL at byte %d", i)
+	head := headOf(b)
+	if err := bounded(head); err != nil {
+		return nil, err
 	}
 	if utf8.Valid(head) {
 		return b, nil
 	}
-	return append(bytes.ToValidUTF8(head, []byte("?")), b[end:]...), nil
+	return append(bytes.ToValidUTF8(head, []byte("?")), b[len(head):]...), nil
 }
 
 // goRun starts a goroutine that Close waits for.

@@ -79,18 +79,20 @@ func (s *udpSocket) read(t *Transport) {
 // minMessage is shorter than any request or response with its five headers.
 const minMessage = 64
 
-var sipVersion = []byte("SIP/2.0")
+// What the first line of a message has; of another version than 2.0 it is refused
+// by an answer (RFC 3261 21.5.6).
+var (
+	sipName    = []byte("SIP/")
+	sipVersion = []byte("SIP/2.0")
+)
 
 // looksLikeSIP looks at the first line alone: cheap enough for a flood.
 func looksLikeSIP(b []byte) bool {
 	if len(b) < minMessage {
 		return false
 	}
-	if bytes.HasPrefix(b, sipVersion) {
-		return true
-	}
 	line, _, ok := bytes.Cut(b, []byte("\n"))
-	return ok && bytes.Contains(line, sipVersion)
+	return ok && bytes.Contains(line, sipName)
 }
 
 func (s *udpSocket) send(b []byte, p Path) error {
