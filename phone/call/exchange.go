@@ -31,6 +31,8 @@ type Party struct {
 	Number string   // what the called party is shown
 	Name   string   // likewise; may be empty
 	Codecs []string // that it may use, in order; empty: all
+	// Private is a caller who asks not to be shown (RFC 3323).
+	Private bool
 }
 
 // Setup is what a destination is dialled with.

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -32,6 +33,16 @@ func parseTarget(text string) (Match, error) {
 		m.Port = uint16(n)
 	}
 	return m, nil
+}
+
+// HostPort reads a trunk's address or proxy: port 0 is none, and an IPv6 address
+// has its brackets.
+func HostPort(text string) (host string, port uint16, err error) {
+	m, err := parseTarget(text)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q %w", text, err)
+	}
+	return m.host(), m.Port, nil
 }
 
 func whole(a netip.Addr, port uint16) (Match, error) {

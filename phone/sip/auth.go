@@ -146,29 +146,29 @@ const (
 
 // authenticate checks the request's credentials for our realm (RFC 3261 22,
 // RFC 8760) and tells the gate. An unknown user costs the same work as a known one.
-func (s *Server) authenticate(req *wire.Request, p transport.Path, now time.Time) (*directory.Extension, verdict) {
-	ext, v := s.verify(req, now)
+func (s *Server) authenticate(req *wire.Request, p transport.Path, now time.Time) (*directory.Account, verdict) {
+	who, v := s.verify(req, now)
 	switch v {
 	case rightCredentials:
 		s.report(p, transport.Proved)
 	case wrongCredentials:
 		s.report(p, transport.WrongSecret)
 	}
-	return ext, v
+	return who, v
 }
 
-func (s *Server) verify(req *wire.Request, now time.Time) (*directory.Extension, verdict) {
+func (s *Server) verify(req *wire.Request, now time.Time) (*directory.Account, verdict) {
 	cred := s.credentials(req)
 	if cred == nil {
 		return nil, noCredentials
 	}
-	ext, known := s.cfg.Directory.Snapshot().Extension(cred.Username)
+	who, known := s.cfg.Directory.Snapshot().Account(cred.Username)
 	ha1 := s.decoy
 	switch {
 	case known && strings.EqualFold(cred.Algorithm, "SHA-256"):
-		ha1 = ext.HA1SHA256
+		ha1 = who.HA1SHA256
 	case known:
-		ha1 = ext.HA1MD5
+		ha1 = who.HA1MD5
 	}
 	right := false
 	for _, nc := range []string{"%08x", "%08X"} { // the grammar says LHEX (RFC 7616 3.4), some phones write capitals
@@ -182,13 +182,13 @@ func (s *Server) verify(req *wire.Request, now time.Time) (*directory.Extension,
 	case !right || !known || !sameTarget(cred.URI, req):
 		return nil, wrongCredentials
 	case !s.nonces.fresh(cred.Nonce, now):
-		return ext, staleNonce
+		return who, staleNonce
 	case cred.QOP == "" && !s.nonces.use(cred.Nonce, 1, now):
-		return ext, staleNonce // without a count a nonce serves once
+		return who, staleNonce // without a count a nonce serves once
 	case cred.QOP != "" && !s.nonces.use(cred.Nonce, uint32(cred.Nc), now):
-		return ext, staleNonce
+		return who, staleNonce
 	}
-	return ext, rightCredentials
+	return who, rightCredentials
 }
 
 // maxCredentials bounds the Authorization headers of one request that are read.
@@ -250,7 +250,7 @@ func (s *Server) challenge(tx responder, req *wire.Request, stale bool, now time
 	if c := s.credentials(req); c != nil {
 		user = c.Username
 	}
-	if ext, ok := s.cfg.Directory.Snapshot().Extension(user); ok && ext.Digest == "sha256" {
+	if who, ok := s.cfg.Directory.Snapshot().Account(user); ok && who.Digest == "sha256" {
 		offered = []string{"SHA-256", "MD5"}
 	}
 	nonce := s.nonces.make(now)

@@ -9,6 +9,7 @@ import (
 
 	"tincan/phone/call"
 	"tincan/phone/media"
+	"tincan/phone/sip/digest"
 	"tincan/phone/sip/transaction"
 	"tincan/phone/sip/transport"
 )
@@ -43,6 +44,8 @@ type leg struct {
 	dialog
 	session
 	timer sessionTimer
+	link  *link // of the trunk that it is to; nil for a phone's
+	trip  *trip // out by that trunk; nil for others
 
 	invite    *wire.Request // that we answer: the first INVITE, or a re-INVITE or UPDATE
 	inviteTx  responder
@@ -50,14 +53,17 @@ type leg struct {
 	ok        okResend
 	byeAfter  *call.Cause         // hang up once the ACK is here
 	client    *transaction.Client // our first INVITE, until its final answer
-	inviteSeq uint32
-	offering  bool   // a re-INVITE of ours is out
-	offerSeq  uint32 // its CSeq
-	noOffer   bool   // our 2xx carries the offer, the ACK the answer
-	peerAllow string
-	infos     []media.Digit // digits that wait for the answer to an INFO
-	infoOut   bool
-	retry     *time.Timer
+	stretched bool                // it was repeated with a longer session interval
+
+	credentials []digest.Header // of our latest INVITE, for its ACK
+	inviteSeq   uint32
+	offering    bool   // a re-INVITE of ours is out
+	offerSeq    uint32 // its CSeq
+	noOffer     bool   // our 2xx carries the offer, the ACK the answer
+	peerAllow   string
+	infos       []media.Digit // digits that wait for the answer to an INFO
+	infoOut     bool
+	retry       *time.Timer
 }
 
 var _ call.Leg = (*leg)(nil)

@@ -175,6 +175,9 @@ func (l *leg) reoffered(res *wire.Response, err error, seq uint32, d media.Descr
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if res != nil {
+		seq = res.CSeq().SeqNo // another than ours was, if it had to be sent again with credentials
+	}
 	first := l.offering && l.offerSeq == seq // else an older 2xx once more
 	if first {
 		l.offering = false

@@ -14,6 +14,7 @@ import (
 // is.
 func (l *leg) send(req *wire.Request, on transaction.Responses) {
 	l.follow()
+	on = l.proving(req, on)
 	p, err := l.hop(l.s.transport)
 	if err == nil && p.Valid() {
 		l.s.layer.Request(req, p, on)
@@ -68,11 +69,7 @@ func (l *leg) reconnect(lost transport.Path, done func(transport.Path, error)) {
 
 // registration finds the present one of the leg's device.
 func (l *leg) registration() (directory.Binding, bool) {
-	ext, ok := strings.CutPrefix(l.party, "extension:")
-	if !ok {
-		return directory.Binding{}, false
-	}
-	for _, b := range l.s.cfg.Bindings.For(ext) {
+	for _, b := range l.s.cfg.Bindings.For(strings.TrimPrefix(l.party, "extension:")) {
 		if k := b.Key(); k == l.key || l.key == "" && b.Contact == l.name {
 			return b, true
 		}

@@ -26,7 +26,7 @@ const defaultExpires = time.Hour
 // answered when the bindings are written.
 func (s *Server) register(tx *transaction.Server, req *wire.Request, p transport.Path) {
 	now := time.Now()
-	ext, v := s.authenticate(req, p, now)
+	who, v := s.authenticate(req, p, now)
 	if v != rightCredentials {
 		if v == wrongCredentials {
 			s.refused(p, req, s.credentials(req).Username, "wrong secret or unknown extension")
@@ -35,27 +35,27 @@ func (s *Server) register(tx *transaction.Server, req *wire.Request, p transport
 		s.challenge(tx, req, v == staleNonce, now)
 		return
 	}
-	if userOf(&req.To().Address) != ext.Number {
-		s.refused(p, req, ext.Number, "registers for another extension")
+	if userOf(&req.To().Address) != who.User || !s.cfg.Directory.Snapshot().Registers(who.Key) {
+		s.refused(p, req, who.User, "registers for another extension")
 		tx.RespondOnce(s.reply(req, wire.StatusForbidden, "Not your extension"))
 		return
 	}
-	put, remove, bad := s.bindings(ext.Number, req, p, now)
+	put, remove, bad := s.bindings(who.Key, req, p, now)
 	if bad != nil {
 		tx.RespondOnce(bad)
 		return
 	}
 	if len(put)+len(remove) == 0 {
-		s.registered(tx, req, ext.Number, nil)
+		s.registered(tx, req, who.Key, nil)
 		return
 	}
-	s.cfg.Bindings.Update(ext.Number, put, remove, func(err error) {
+	s.cfg.Bindings.Update(who.Key, put, remove, func(err error) {
 		if errors.Is(err, directory.ErrTooManyBindings) {
 			res := s.reply(req, wire.StatusForbidden, fmt.Sprintf("More than %d devices", directory.MaxBindings))
 			tx.RespondOnce(res)
 			return
 		}
-		s.registered(tx, req, ext.Number, err)
+		s.registered(tx, req, who.Key, err)
 		s.announce(put, remove)
 	})
 }

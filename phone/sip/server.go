@@ -30,6 +30,7 @@ import (
 	"tincan/phone/directory"
 	"tincan/phone/event"
 	"tincan/phone/media"
+	"tincan/phone/sip/resolve"
 	"tincan/phone/sip/subscription"
 	"tincan/phone/sip/transaction"
 	"tincan/phone/sip/transport"
@@ -78,6 +79,7 @@ type Config struct {
 	Bus       *bus.Bus
 	Gate      transport.Gate
 	Network   transport.Network // nil: the machine's
+	Resolver  *resolve.Resolver // finds trunks; nil: by the system's name servers
 	TLS       *tls.Config
 	Logger    *slog.Logger
 	Timers    transaction.Timers
@@ -93,6 +95,9 @@ type Server struct {
 	decoy     string // the HA1 of nobody
 	ctx       context.Context
 	cancel    context.CancelFunc
+	resolver  *resolve.Resolver
+	health    resolve.Health
+	links     links
 	wg        sync.WaitGroup
 	counts    Counts
 	started   time.Time
@@ -118,12 +123,21 @@ func New(cfg Config, set Settings) *Server {
 		legs: map[string]*leg{}, merges: map[string]string{}, ports: map[transport.Protocol]uint16{},
 	}
 	s.settings.Store(&set)
+	s.links = links{s: s, all: map[string]*link{}}
 	s.transport = transport.New(transport.Config{
 		Handler: s.receive, Network: cfg.Network,
 		Gate: cfg.Gate, Trace: s.trace, TLS: cfg.TLS, Logger: cfg.Logger, Closed: s.connClosed,
 	})
+	if s.resolver = cfg.Resolver; s.resolver == nil {
+		s.resolver = resolve.New(resolve.Config{Reaches: s.Reaches})
+	}
 	s.layer = transaction.New(transaction.Config{Send: s.transport.Send, User: s, Timers: cfg.Timers})
 	return s
+}
+
+// Reaches reports whether this host has a route to an address.
+func (s *Server) Reaches(a netip.Addr) bool {
+	return s.transport.Source(netip.AddrPortFrom(a, 5060)).IsValid()
 }
 
 // receive handles one message and what calls make of it.
@@ -327,6 +341,9 @@ func (s *Server) dropLeg(l *leg) {
 	defer s.mu.Unlock()
 	if s.legs[l.localTag] == l { // the dialog of a fork that was let go has the same tag
 		delete(s.legs, l.localTag)
+		if l.link != nil {
+			l.link.leave(l.uac)
+		}
 	}
 	if l.mergeKey != "" {
 		delete(s.merges, l.mergeKey)
@@ -410,21 +427,20 @@ func clip(s string) string {
 }
 
 // identify says who sent a request: a source that matches a live binding, then
-// Authorization, then a trunk's match. The first two name an extension, which
-// proves itself by digest: a datagram's source is too easily forged to be
-// proof. It answers the request itself when it cannot say.
+// Authorization, then a trunk's match, then the Contact that a trunk was given.
+// The first two name an account, which proves itself by digest: a datagram's
+// source is too easily forged to be proof. It answers the request itself when it cannot say.
 func (s *Server) identify(tx responder, req *wire.Request, p transport.Path) (call.Party, bool) {
 	now := time.Now()
-	ext, v := s.authenticate(req, p, now)
+	who, v := s.authenticate(req, p, now)
 	if v == rightCredentials {
-		return party(ext), true
+		return party(who, req), true
 	}
 	_, bound := s.cfg.Bindings.Source(p.Remote, string(p.Protocol))
 	bound = bound || s.cfg.Bindings.HasSource(p.Remote, string(p.Protocol), userOf(&req.From().Address))
-	if trunk, ok := s.cfg.Directory.Snapshot().TrunkFor(p.Remote); ok && !bound && v == noCredentials {
-		from := req.From()
+	if trunk, ok := s.trunkOf(req, p); ok && !bound && v == noCredentials {
 		s.report(p, transport.Proved)
-		return call.Party{Ref: "trunk:" + trunk.Name, Number: userOf(&from.Address), Name: from.DisplayName, Codecs: trunk.Codecs}, true
+		return trunkParty(trunk, req), true
 	}
 	if v == wrongCredentials {
 		s.refused(p, req, s.credentials(req).Username, "wrong secret or unknown extension")
@@ -434,19 +450,14 @@ func (s *Server) identify(tx responder, req *wire.Request, p transport.Path) (ca
 	return call.Party{}, false
 }
 
-func party(e *directory.Extension) call.Party {
-	return call.Party{Ref: "extension:" + e.Number, Number: e.Number, Name: e.Name, Codecs: e.Codecs}
-}
-
-// userOf gives the user part of a URI, or the number of a tel: URI, without
-// its parameters.
-func userOf(u *wire.Uri) string {
-	user := u.User
-	if user == "" && u.Scheme == "tel" {
-		user = u.Raw()
+// party is an account as a call's party. What it says of itself counts for a trunk
+// alone.
+func party(a *directory.Account, req *wire.Request) call.Party {
+	if a.Trunk != nil {
+		return trunkParty(a.Trunk, req)
 	}
-	user, _, _ = strings.Cut(user, ";")
-	return unescape(user)
+	e := a.Extension
+	return call.Party{Ref: "extension:" + e.Number, Number: e.Number, Name: e.Name, Codecs: e.Codecs, Private: private(req)}
 }
 
 func unescape(s string) string {

@@ -1,12 +1,9 @@
 package sip
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -58,74 +55,8 @@ func (s *Server) dialDevice(ext *directory.Extension, b directory.Binding, offer
 	return l, nil
 }
 
-// DialTrunk calls a number by a trunk.
-func (s *Server) DialTrunk(t *directory.Trunk, number string, set call.Setup, owner call.Owner) ([]call.Leg, error) {
-	offer, err := media.OfferFrom(set.Offer, set.From.Codecs, t.Codecs)
-	if err != nil {
-		return nil, err
-	}
-	proto := transport.Protocol(t.Transport)
-	if proto == "" {
-		proto = transport.UDP
-	}
-	host, port, err := splitHostPort(t.Address, proto)
-	if err != nil {
-		return nil, fmt.Errorf("trunk %s: %w", t.Name, err)
-	}
-	l := s.newLeg("trunk:"+t.Name, t.Address, true)
-	user := escape(number)
-	l.target = wire.Uri{Scheme: "sip", User: user, Host: host, Port: int(port)}
-	if proto != transport.UDP {
-		l.target.UriParams = wire.HeaderParams{{K: "transport", V: string(proto)}}
-	}
-	l.remote = wire.Uri{Scheme: "sip", User: user, Host: host}
-	l.prepare(owner, set)
-	s.reach(proto, host, port, func(p transport.Path, err error) { l.ring(p, err, offer, set) })
-	return []call.Leg{l}, nil
-}
-
-func splitHostPort(addr string, proto transport.Protocol) (string, uint16, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		host, port = strings.Trim(addr, "[]"), "5060"
-		if proto == transport.TLS {
-			port = "5061"
-		}
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || host == "" {
-		return "", 0, fmt.Errorf("address %q is not host or host:port", addr)
-	}
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	return host, uint16(n), nil
-}
-
 // lookupTime bounds a DNS look-up for a call.
 const lookupTime = 5 * time.Second
-
-// reach finds the way to a host: at once when it is a literal over UDP, else on
-// a goroutine of its own.
-func (s *Server) reach(proto transport.Protocol, host string, port uint16, done func(transport.Path, error)) {
-	literal, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	if err == nil {
-		s.reachAddr(proto, netip.AddrPortFrom(literal.Unmap(), port), host, done)
-		return
-	}
-	s.wg.Add(1)
-	go func() {
-		defer s.wg.Done()
-		ctx, cancel := context.WithTimeout(s.ctx, lookupTime)
-		defer cancel()
-		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-		if err != nil || len(addrs) == 0 {
-			done(transport.Path{}, fmt.Errorf("look up %s: %w", host, err))
-			return
-		}
-		s.reachAddr(proto, netip.AddrPortFrom(addrs[0].Unmap(), port), host, done)
-	}()
-}
 
 func (s *Server) reachAddr(proto transport.Protocol, to netip.AddrPort, name string, done func(transport.Path, error)) {
 	if proto == transport.UDP {
@@ -167,16 +98,11 @@ func (l *leg) ring(p transport.Path, err error, offer media.Description, set cal
 		l.giveUp(err)
 		return
 	}
-	s := l.s
-	domain := s.domain(p)
-	l.local, l.localName = wire.Uri{Scheme: "sip", User: escape(set.From.Number), Host: domain}, quoted(set.From.Name)
-	if l.remote.Host == "" {
-		l.remote.Host = domain
-	}
+	l.showCaller(set)
 	body := l.describe(offer)
-	l.localSeq = 1
-	l.inviteSeq = 1
-	req := l.inviteRequest(1, set.MaxForwards, minSessionExpires)
+	l.localSeq++
+	l.inviteSeq = l.localSeq
+	req := l.inviteRequest(l.inviteSeq, set.MaxForwards, minSessionExpires)
 	withSDP(req, body)
 	l.sendInvite(req, p, set.MaxForwards)
 }
@@ -192,13 +118,15 @@ func (l *leg) inviteRequest(seq uint32, forwards int, minSE int) *wire.Request {
 }
 
 func (l *leg) sendInvite(req *wire.Request, p transport.Path, forwards int) {
-	l.client = l.s.layer.Request(req, p, func(res *wire.Response, err error) { l.response(res, err, forwards) })
+	on := l.adorn(req, p, func(res *wire.Response, err error) { l.response(res, err, forwards) })
+	l.client = l.s.layer.Request(req, p, on)
 }
 
 // giveUp ends a leg that never got out. Called with mu held.
 func (l *leg) giveUp(err error) {
 	cause := call.Timeout
 	switch {
+	case errors.As(err, &cause):
 	case errors.Is(err, media.ErrNoPorts):
 		cause = call.NoPorts
 	case errors.Is(err, errNoFlow):
@@ -274,7 +202,7 @@ func (l *leg) answered2xx(res *wire.Response) {
 	case tag == l.remoteTag:
 		l.sendACK(seq)
 	default:
-		l.letGo(res)
+		l.letGo(res, l.path)
 	}
 }
 
@@ -306,6 +234,7 @@ func (l *leg) established(res *wire.Response) {
 func (l *leg) sendACK(seq uint32) {
 	ack := l.newRequest(wire.ACK, seq)
 	ack.AppendHeader(wire.NewHeader("Max-Forwards", "70"))
+	addCredentials(ack, l.credentials)
 	ack.SetBody(nil)
 	p, err := l.hop(l.s.transport)
 	if err != nil || !p.Valid() {
@@ -316,11 +245,11 @@ func (l *leg) sendACK(seq uint32) {
 }
 
 // letGo acknowledges an answer that is not wanted and says goodbye to it, in a
-// dialog of its own.
-func (l *leg) letGo(res *wire.Response) {
-	other := &leg{s: l.s, uac: true, stage: up}
+// dialog of its own. p is the way by which it came.
+func (l *leg) letGo(res *wire.Response, p transport.Path) {
+	other := &leg{s: l.s, uac: true, stage: up, link: l.link, credentials: l.credentials}
 	other.dialog = l.dialog
-	other.routes = nil
+	other.path, other.routes = p, nil
 	other.fromResponse(res)
 	other.sendACK(res.CSeq().SeqNo)
 	other.sendBye(call.Elsewhere)
@@ -332,12 +261,16 @@ func (l *leg) longer(res *wire.Response, forwards int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	want, _ := parseExpires(header(res, "Min-SE"))
-	if l.stage != early || l.inviteSeq > 1 || want <= minSessionExpires {
+	if l.stage != early || l.stretched || want <= minSessionExpires {
 		return false
 	}
+	l.stretched = true
 	l.localSeq++
 	l.inviteSeq = l.localSeq
 	l.remoteTag, l.routes = "", nil
+	if l.trip != nil {
+		l.routes = l.trip.routes
+	}
 	req := l.inviteRequest(l.inviteSeq, forwards, want)
 	withSDP(req, l.describe(l.ours))
 	l.sendInvite(req, l.path, forwards)

@@ -36,8 +36,9 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 	}
 	l := s.newLeg(who.Ref, deviceOf(req, p), false)
 	l.fromRequest(req, p)
-	l.device = isExtension(who.Ref)
 	l.key = s.keyOf(who.Ref, p)
+	l.device = isExtension(who.Ref) || l.key != ""
+	l.link = s.links.party(who.Ref)
 	l.mergeKey, l.invite, l.inviteTx, l.theirs = key, req, tx, offer
 	l.peerAllow = header(req, "Allow")
 	if res := l.timer.asked(s, req); res != nil {
@@ -54,9 +55,16 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 		return
 	}
 	l.ours = media.Description{Streams: offer.Streams}
+	if err := l.admit(); err != nil {
+		s.cfg.Logger.Warn("call refused", "from", who.Ref, "error", err)
+		l.refuse(causeFrom(err))
+		l.closeLines()
+		s.release(key)
+		return
+	}
 	s.addLeg(l)
 	s.cfg.Calls.Incoming(l, call.Setup{
-		From: who, Dialled: userOf(&req.Recipient), Offer: offer, MaxForwards: forwards(req) - 1,
+		From: who, Dialled: dialled(req, s.trunkNamed(who.Ref)), Offer: offer, MaxForwards: forwards(req) - 1,
 	})
 }
 

@@ -21,7 +21,8 @@ func parseURI(t *testing.T, s string) *wire.Uri {
 
 func TestUserOf(t *testing.T) {
 	for uri, want := range map[string]string{
-		"sip:101@h": "101", "tel:+49-30-1;phone-context=x": "+49-30-1", "sip:101;ext=5@h": "101",
+		"sip:101@h": "101", "tel:+49-30-(1.2);phone-context=x": "+493012", "tel:110;phone-context=+49": "110",
+		"tel:1-800;isub=5": "1800", "sip:+49-30-1@h;user=phone": "+49301", "sip:a-b@h;user=phone": "a-b", "sip:a-1@h": "a-1", "sip:101;ext=5@h": "101",
 		"sip:%2A43@h": "*43", "sip:%zz@h": "%zz", "sip:h": "", "sips:a%40b@h:5061": "a@b",
 	} {
 		if got := userOf(parseURI(t, uri)); got != want {
