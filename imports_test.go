@@ -33,7 +33,7 @@ var levels = []struct {
 		},
 	},
 	{"what extensions do, put together from their calls and devices", []string{"phone/presence"}},
-	{"calls know no protocol; the directory knows no calls", []string{"phone/call", "phone/directory"}},
+	{"calls and messages know no protocol; the directory knows neither", []string{"phone/call", "phone/message", "phone/directory"}},
 	{"media flows know neither call nor member", []string{"phone/media"}},
 	{"codecs are samples and bytes; events are types alone", []string{"phone/codec", "phone/event"}},
 	{"the ground: no knowledge of telephony", []string{"store", "secret", "bus", "config"}},

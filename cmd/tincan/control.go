@@ -62,6 +62,7 @@ func (s *server) controlHandler() http.Handler {
 	r.get("/calls", func(*http.Request) (any, error) { return orEmpty(s.exchange.Snapshots()), nil })
 	r.get("/registrations", func(*http.Request) (any, error) { return s.registrations(), nil })
 	r.post("/hangup/{id}", s.hangup)
+	r.post("/messages", s.sendText)
 	r.mux.HandleFunc("GET /trace", s.traceStream)
 	o := &objects{
 		store: s.store, box: s.box, space: s.space, ledger: s.ledger,

@@ -96,6 +96,7 @@ func newMetrics(s *server) *metrics {
 	counter("sip_refused_total", "Requests with wrong credentials.", func() float64 { return float64(tot.Refused.Load()) })
 	gauge("sip_subscriptions", "Subscriptions at present.", func() float64 { return float64(s.subs.Count()) })
 	counter("sip_notified_total", "NOTIFYs sent, without repetitions.", func() float64 { return float64(s.subs.Notified()) })
+	gauge("messages_waiting", "Text messages that wait until a device registers.", func() float64 { return float64(s.texts.Waiting()) })
 	counter("sip_registered_total", "Registrations accepted.", func() float64 { return float64(tot.Registered.Load()) })
 	return m
 }

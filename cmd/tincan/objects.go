@@ -13,6 +13,7 @@ import (
 	"tincan/phone/call/record"
 	"tincan/phone/dialplan"
 	"tincan/phone/directory"
+	"tincan/phone/message"
 	"tincan/secret"
 	"tincan/space"
 	"tincan/store"
@@ -54,6 +55,9 @@ func openAlone(ctx context.Context, st *store.Store, box *secret.Box) (*objects,
 	if o.ledger, err = record.Open(ctx, st); err != nil {
 		return nil, err
 	}
+	if err := message.Migrate(ctx, st); err != nil {
+		return nil, err
+	}
 	o.space, err = openSpace(ctx, st, box, nil)
 	return o, err
 }
@@ -64,6 +68,7 @@ func (o *objects) handle(r *routes) {
 	r.get("/history", o.history)
 	r.post("/revert/{n}", o.revert)
 	r.get("/records", o.records)
+	r.get("/messages", o.waitingTexts)
 	r.get("/extensions", o.extensions)
 	r.post("/extensions", o.addExtension)
 	r.delete("/extensions/{number}", o.removeExtension)

@@ -22,6 +22,7 @@ import (
 	"tincan/phone/directory"
 	"tincan/phone/event"
 	"tincan/phone/media"
+	"tincan/phone/message"
 	"tincan/phone/sip"
 	"tincan/phone/sip/gate"
 	"tincan/phone/sip/subscription"
@@ -56,6 +57,7 @@ type server struct {
 	gate       *gate.Limiter
 	sip        *sip.Server
 	subs       *subscription.Manager
+	texts      *message.Desk
 	external   *outside
 	sockets    []listening
 	fresh      []starter // extensions made at this very start
@@ -83,7 +85,7 @@ func startServer(ctx context.Context, cfg *config.Config, log *slog.Logger) (*se
 	s := &server{log: log, started: time.Now(), resolveNow: make(chan struct{}, 1)}
 	s.config.Store(cfg)
 	for _, step := range []func(context.Context, *config.Config) error{
-		s.openData, s.openStore, s.openObjects, s.openPhones, s.openWatching, s.listen, s.openHTTP, s.openControl, s.adopt,
+		s.openData, s.openStore, s.openObjects, s.openPhones, s.openWatching, s.openTexts, s.listen, s.openHTTP, s.openControl, s.adopt,
 	} {
 		if err := step(ctx, cfg); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -332,6 +334,7 @@ func (s *server) reloadObjects(ctx context.Context) error {
 	}
 	s.forgetRemoved()
 	s.reloadWatching()
+	s.retainTexts()
 	select {
 	case s.resolveNow <- struct{}{}:
 	default:

@@ -53,6 +53,17 @@ type Message struct {
 	Text      string         `json:"text"`
 }
 
+// Text is a text message that was taken in. What it says is for its receiver.
+type Text struct {
+	Time  time.Time `json:"time"`
+	ID    string    `json:"id,omitempty"`
+	From  string    `json:"from"`
+	To    string    `json:"to"`
+	Type  string    `json:"type"`
+	Bytes int       `json:"bytes"`
+	Step  string    `json:"step"` // "taken", "kept" or "refused"
+}
+
 // Store is the store going down or coming up again.
 type Store struct {
 	Time   time.Time `json:"time"`

@@ -482,7 +482,7 @@ func TestStrangersAndOptions(t *testing.T) {
 		t.Error(ok)
 	}
 	for method, code := range map[string]string{
-		"INVITE": "401", "REGISTER": "401", "BYE": "481", "INFO": "481", "SUBSCRIBE": "401", "MESSAGE": "405", "FROB": "501",
+		"INVITE": "401", "REGISTER": "401", "BYE": "481", "INFO": "481", "SUBSCRIBE": "401", "MESSAGE": "401", "FROB": "501",
 	} {
 		d.seq++
 		s.send(method, "sip:101@tincan", d, "")

@@ -23,6 +23,7 @@ import (
 	"tincan/phone/call/record"
 	"tincan/phone/directory"
 	"tincan/phone/media"
+	"tincan/phone/message"
 	"tincan/phone/sip/subscription"
 	"tincan/phone/sip/transaction"
 	"tincan/phone/sip/transport"
@@ -43,6 +44,7 @@ type lab struct {
 	calls  *call.Exchange
 	sip    *Server
 	subs   *subscription.Manager
+	texts  *message.Desk
 	udp    netip.AddrPort
 	routes map[string]string // number -> destination
 	closed bool
@@ -113,6 +115,12 @@ func openLab(t *testing.T, dir, addr string) *lab {
 	})
 	must(err)
 	l.sip.SetSubscriptions(l.subs)
+	l.texts, err = message.Open(ctx, message.Config{
+		Store: l.store, Bus: b, Logger: log, Carriers: []message.Carrier{l.sip}, NewID: transaction.Token,
+		Route: func(_, number string) (string, bool) { return l.Route(call.Party{}, number) },
+	})
+	must(err)
+	l.sip.SetTexts(l.texts)
 	l.udp, err = l.sip.Listen(transport.UDP, addr)
 	must(err)
 	l.sip.Start()
@@ -125,6 +133,9 @@ func (l *lab) close() {
 		return
 	}
 	l.closed = true
+	if err := l.texts.Close(); err != nil {
+		l.t.Error(err)
+	}
 	if err := l.sip.Close(); err != nil {
 		l.t.Error(err)
 	}

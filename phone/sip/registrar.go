@@ -86,7 +86,7 @@ func (s *Server) registered(tx *transaction.Server, req *wire.Request, ext strin
 		}
 		res.AppendHeader(wire.NewHeader("Contact", v))
 	}
-	res.AppendHeader(wire.NewHeader("Date", now.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")))
+	res.AppendHeader(wire.NewHeader("Date", now.UTC().Format(sipDate)))
 	tx.Respond(res)
 }
 

@@ -103,6 +103,7 @@ type Server struct {
 	started   time.Time
 	watched   atomic.Bool
 	subs      *subscription.Manager // nil: nothing can be watched
+	texts     Texts                 // nil: no text messages
 
 	mu     sync.Mutex        // guards what follows
 	legs   map[string]*leg   // by our tag
@@ -238,7 +239,7 @@ func (s *Server) Totals() *Counts { return &s.counts }
 func (s *Server) Transactions() (servers, clients int) { return s.layer.Count() }
 
 // Methods that we take, for Allow.
-const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, SUBSCRIBE"
+const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, SUBSCRIBE, MESSAGE"
 
 // supported are the extensions that a Require may name.
 var supported = map[string]bool{"timer": true, "eventlist": true}
@@ -285,7 +286,9 @@ func (s *Server) Request(tx *transaction.Server, req *wire.Request, p transport.
 		tx.RespondOnce(s.reply(req, 489, "Bad Event"))
 	case wire.BYE, wire.INFO, wire.UPDATE, wire.NOTIFY, wire.PRACK:
 		tx.RespondOnce(s.reply(req, wire.StatusCallTransactionDoesNotExists, "No such call"))
-	case wire.REFER, wire.MESSAGE:
+	case wire.MESSAGE:
+		s.message(tx, req, p)
+	case wire.REFER:
 		tx.RespondOnce(s.withAllow(s.reply(req, wire.StatusMethodNotAllowed, "Method Not Allowed")))
 	default:
 		tx.RespondOnce(s.withAllow(s.reply(req, wire.StatusNotImplemented, "Not Implemented")))

@@ -266,6 +266,11 @@ func stateOf(n *subscription.Notify) string {
 // devicesChanged tells who watches devices, and tells devices that came back what
 // they missed.
 func (s *Server) devicesChanged(put, remove []directory.Binding) {
+	for i := range put {
+		if s.texts != nil {
+			s.texts.Registered(put[i].Extension)
+		}
+	}
 	if s.subs == nil || s.subs.Count() == 0 {
 		return
 	}
