@@ -13,6 +13,7 @@ package secret
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -45,6 +46,7 @@ var encoding = base64.RawURLEncoding.Strict()
 type Box struct {
 	id   string
 	aead cipher.AEAD
+	key  [keySize]byte
 }
 
 // New makes a Box of a key of 32 bytes.
@@ -62,11 +64,19 @@ func New(key []byte) (*Box, error) {
 	}
 	// A name that tells keys apart and tells nothing of the key.
 	name := sha256.Sum256(append([]byte("tincan key id\x00"), key...))
-	return &Box{id: hex.EncodeToString(name[:4]), aead: aead}, nil
+	return &Box{id: hex.EncodeToString(name[:4]), aead: aead, key: [keySize]byte(key)}, nil
 }
 
 // ID names the key: 8 hex digits, stable, not secret.
 func (b *Box) ID() string { return b.id }
+
+// Derive gives 32 bytes for another purpose than sealing, always the same for the
+// same key and purpose; they tell nothing of the key or of those for others.
+func (b *Box) Derive(purpose string) []byte {
+	m := hmac.New(sha256.New, b.key[:])
+	m.Write([]byte("tincan derived key\x00" + purpose))
+	return m.Sum(nil)
+}
 
 // Seal seals plain for its owner, named by context. Each call gives another text.
 func (b *Box) Seal(plain []byte, context string) string {

@@ -139,3 +139,21 @@ func TestGenerate(t *testing.T) {
 		t.Errorf("signs %v", seen)
 	}
 }
+
+func TestDerive(t *testing.T) {
+	one, err := New(bytes.Repeat([]byte{1}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := New(bytes.Repeat([]byte{2}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := one.Derive("a")
+	if len(a) != 32 || !bytes.Equal(a, one.Derive("a")) {
+		t.Error("a derived key is 32 bytes, always the same")
+	}
+	if bytes.Equal(a, one.Derive("b")) || bytes.Equal(a, two.Derive("a")) {
+		t.Error("another purpose or key gives the same")
+	}
+}

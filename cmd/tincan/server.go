@@ -190,7 +190,7 @@ func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
 	s.gate = gate.New(gate.Config{Settings: gateSettings(cfg), Trusted: s.isTrunk, Held: s.heldBack})
 	s.sip = sip.New(sip.Config{
 		Node: node, Realm: realm, Directory: s.directory, Bindings: s.bindings, Media: s.media,
-		Bus: &s.bus, Gate: s.gate, TLS: certs.tls(), Logger: s.log,
+		Bus: &s.bus, Gate: s.gate, Decoy: s.box.Derive("users that do not exist"), TLS: certs.tls(), Logger: s.log,
 	}, s.settings(cfg))
 	s.onClose(s.sip.Close)
 	s.exchange = call.New(call.Config{

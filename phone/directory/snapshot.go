@@ -12,6 +12,7 @@ import (
 type Snapshot struct {
 	extensions map[string]*Extension
 	sorted     []*Extension
+	sha256     int                 // of those, with Digest sha256
 	accounts   map[string]*Account // by user
 	trunks     map[string]*Trunk
 	tokens     map[string]*Trunk
@@ -51,6 +52,9 @@ func (s *Snapshot) TrunkByToken(token string) (*Trunk, bool) {
 
 // Extensions are all, by number. Do not change the list.
 func (s *Snapshot) Extensions() []*Extension { return s.sorted }
+
+// SHA256 tells how many extensions of how many are offered SHA-256.
+func (s *Snapshot) SHA256() (n, of int) { return s.sha256, len(s.sorted) }
 
 // Trunk finds a trunk by its name.
 func (s *Snapshot) Trunk(name string) (*Trunk, bool) {
@@ -99,6 +103,9 @@ func newSnapshot(extensions []*Extension, trunks []*Trunk, names map[string][]ne
 	}
 	for _, e := range extensions {
 		s.extensions[e.Number] = e
+		if e.Digest == "sha256" {
+			s.sha256++
+		}
 		s.accounts[e.Number] = e.account()
 	}
 	for _, t := range trunks {

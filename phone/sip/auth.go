@@ -239,6 +239,22 @@ func sameTarget(uri string, req *wire.Request) bool {
 	return u.User == req.Recipient.User
 }
 
+// prefersSHA256 tells whether a user is offered SHA-256. Of users that are not,
+// as many as of those that are, always the same ones: or else the offer would tell
+// which numbers exist. Both cost the same work.
+func (s *Server) prefersSHA256(user string) bool {
+	m := hmac.New(sha256.New, s.cfg.Decoy)
+	m.Write([]byte(user))
+	lot := binary.BigEndian.Uint32(m.Sum(nil))
+	snap := s.cfg.Directory.Snapshot()
+	who, known := snap.Account(user)
+	n, of := snap.SHA256()
+	if known {
+		return who.Digest == "sha256"
+	}
+	return uint64(lot)*uint64(of) < uint64(n)<<32
+}
+
 // challenge refuses a request until it proves who sent it. Strangers leave no
 // state behind. An extension set to sha256 is offered that first; the others
 // MD5 alone, since phones of before RFC 8760 (baresip 1.0 among them) give up
@@ -250,7 +266,7 @@ func (s *Server) challenge(tx responder, req *wire.Request, stale bool, now time
 	if c := s.credentials(req); c != nil {
 		user = c.Username
 	}
-	if who, ok := s.cfg.Directory.Snapshot().Account(user); ok && who.Digest == "sha256" {
+	if s.prefersSHA256(user) {
 		offered = []string{"SHA-256", "MD5"}
 	}
 	nonce := s.nonces.make(now)

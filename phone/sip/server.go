@@ -83,6 +83,7 @@ type Config struct {
 	TLS       *tls.Config
 	Logger    *slog.Logger
 	Timers    transaction.Timers
+	Decoy     []byte // a key that outlives the process, for what unknown users are told; nil: of this process
 }
 
 // Server is the SIP side. Safe for any goroutine.
@@ -122,6 +123,9 @@ func New(cfg Config, set Settings) *Server {
 	s := &Server{
 		cfg: cfg, started: time.Now(), nonces: newNonces(), decoy: transaction.Token(), ctx: ctx, cancel: cancel,
 		legs: map[string]*leg{}, merges: map[string]string{}, ports: map[transport.Protocol]uint16{},
+	}
+	if s.cfg.Decoy == nil {
+		s.cfg.Decoy = s.nonces.key[:]
 	}
 	s.settings.Store(&set)
 	s.links = links{s: s, all: map[string]*link{}}

@@ -198,7 +198,7 @@ func (l *Layer) cancel(tx *Server, req *wire.Request) {
 	invite := sh.m[key]
 	sh.mu.Unlock()
 	if invite == nil || invite.path.Remote.Addr() != tx.path.Remote.Addr() {
-		tx.Respond(Reply(req, wire.StatusCallTransactionDoesNotExists, "No INVITE to cancel"))
+		tx.RespondOnce(Reply(req, wire.StatusCallTransactionDoesNotExists, "No INVITE to cancel"))
 		return
 	}
 	res := Reply(req, wire.StatusOK, "OK")

@@ -56,7 +56,7 @@ func next(t *testing.T, in chan arrived) arrived {
 }
 
 func message(method string, seq int, body string) []byte {
-	return fmt.Appendf(nil, "%s sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK%d\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: c\r\nCSeq: %d %s\r\nContent-Length: %d\r\n\r\n%s",
+	return fmt.Appendf(nil, "%s sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK%d\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: a-call-of-a-test\r\nUser-Agent: a test\r\nCSeq: %d %s\r\nContent-Length: %d\r\n\r\n%s",
 		method, seq, seq, method, len(body), body)
 }
 

@@ -76,8 +76,14 @@ func (s *udpSocket) read(t *Transport) {
 	}
 }
 
-// minMessage is shorter than any request or response with its five headers.
-const minMessage = 64
+// minMessage is shorter than any response with its five headers. MinRequest bytes
+// have all requests that anybody sends, with all names in their short form; what is
+// shorter draws no answer, so that no answer is many times what drew it: datagrams
+// may come from forged addresses.
+const (
+	minMessage = 64
+	MinRequest = 200
+)
 
 // What the first line of a message has; of another version than 2.0 it is refused
 // by an answer (RFC 3261 21.5.6).
@@ -88,7 +94,7 @@ var (
 
 // looksLikeSIP looks at the first line alone: cheap enough for a flood.
 func looksLikeSIP(b []byte) bool {
-	if len(b) < minMessage {
+	if len(b) < minMessage || len(b) < MinRequest && !bytes.HasPrefix(b, sipName) {
 		return false
 	}
 	line, _, ok := bytes.Cut(b, []byte("\n"))
