@@ -94,8 +94,8 @@ func newMetrics(s *server) *metrics {
 	counter("sip_requests_total", "SIP requests handled.", func() float64 { return float64(tot.Requests.Load()) })
 	counter("sip_challenged_total", "Requests asked for credentials.", func() float64 { return float64(tot.Challenged.Load()) })
 	counter("sip_refused_total", "Requests with wrong credentials.", func() float64 { return float64(tot.Refused.Load()) })
-	gauge("sip_subscriptions", "Subscriptions at present.", func() float64 { return float64(s.subs.Count()) })
-	counter("sip_notified_total", "NOTIFYs sent, without repetitions.", func() float64 { return float64(s.subs.Notified()) })
+	gauge("sip_subscriptions", "Subscriptions at present.", func() float64 { return float64(s.lamps.Count()) })
+	counter("sip_notified_total", "NOTIFYs sent, without repetitions.", func() float64 { return float64(s.lamps.Notified()) })
 	gauge("messages_waiting", "Text messages that wait until a device registers.", func() float64 { return float64(s.texts.Waiting()) })
 	counter("sip_registered_total", "Registrations accepted.", func() float64 { return float64(tot.Registered.Load()) })
 	return m

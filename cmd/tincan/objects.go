@@ -14,6 +14,7 @@ import (
 	"tincan/phone/dialplan"
 	"tincan/phone/directory"
 	"tincan/phone/message"
+	"tincan/phone/presence"
 	"tincan/secret"
 	"tincan/space"
 	"tincan/store"
@@ -35,7 +36,7 @@ func openSpace(ctx context.Context, st *store.Store, box *secret.Box, applied fu
 	return space.Open(ctx, space.Config{
 		Store: st, Box: box, Applied: applied,
 		Owners: []space.Owner{
-			space.Objects(directory.Extensions{}), space.Objects(directory.Trunks{}), space.Objects(dialplan.Routes{}),
+			space.Objects(directory.Extensions{}), space.Objects(directory.Trunks{}), space.Objects(dialplan.Routes{}), space.Objects(presence.Lists{}),
 		},
 		Fixed: map[string][]string{"app": {"echo", "tone"}},
 	})
@@ -56,6 +57,9 @@ func openAlone(ctx context.Context, st *store.Store, box *secret.Box) (*objects,
 		return nil, err
 	}
 	if err := message.Migrate(ctx, st); err != nil {
+		return nil, err
+	}
+	if err := presence.Migrate(ctx, st); err != nil {
 		return nil, err
 	}
 	o.space, err = openSpace(ctx, st, box, nil)

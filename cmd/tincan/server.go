@@ -23,10 +23,11 @@ import (
 	"tincan/phone/event"
 	"tincan/phone/media"
 	"tincan/phone/message"
+	"tincan/phone/presence"
 	"tincan/phone/sip"
 	"tincan/phone/sip/gate"
-	"tincan/phone/sip/subscription"
 	"tincan/phone/sip/transport"
+	packages "tincan/phone/sip/watch"
 	"tincan/secret"
 	"tincan/space"
 	"tincan/store"
@@ -56,7 +57,7 @@ type server struct {
 	exchange   *call.Exchange
 	gate       *gate.Limiter
 	sip        *sip.Server
-	subs       *subscription.Manager
+	lamps      *packages.Watch
 	texts      *message.Desk
 	external   *outside
 	sockets    []listening
@@ -159,6 +160,9 @@ func (s *server) openObjects(ctx context.Context, cfg *config.Config) (err error
 		return err
 	}
 	if s.ledger, err = record.Open(ctx, s.store); err != nil {
+		return err
+	}
+	if err = presence.Migrate(ctx, s.store); err != nil {
 		return err
 	}
 	if s.space, err = openSpace(ctx, s.store, s.box, s.reloadObjects); err != nil {
@@ -333,7 +337,11 @@ func (s *server) reloadObjects(ctx context.Context) error {
 		return err
 	}
 	s.forgetRemoved()
-	s.reloadWatching()
+	if s.lamps != nil { // else it is still starting
+		if err := s.lamps.Reload(ctx); err != nil {
+			return err
+		}
+	}
 	s.retainTexts()
 	select {
 	case s.resolveNow <- struct{}{}:

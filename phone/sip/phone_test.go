@@ -24,7 +24,6 @@ import (
 	"tincan/phone/directory"
 	"tincan/phone/media"
 	"tincan/phone/message"
-	"tincan/phone/sip/subscription"
 	"tincan/phone/sip/transaction"
 	"tincan/phone/sip/transport"
 	"tincan/phone/sip/watch"
@@ -43,7 +42,7 @@ type lab struct {
 	media  *media.Engine
 	calls  *call.Exchange
 	sip    *Server
-	subs   *subscription.Manager
+	subs   *watch.Watch
 	texts  *message.Desk
 	udp    netip.AddrPort
 	routes map[string]string // number -> destination
@@ -114,7 +113,7 @@ func openLab(t *testing.T, dir, addr string) *lab {
 		Send: l.sip.Notify, NewTag: transaction.Token,
 	})
 	must(err)
-	l.sip.SetSubscriptions(l.subs)
+	l.sip.SetWatch(l.subs)
 	l.texts, err = message.Open(ctx, message.Config{
 		Store: l.store, Bus: b, Logger: log, Carriers: []message.Carrier{l.sip}, NewID: transaction.Token,
 		Route: func(_, number string) (string, bool) { return l.Route(call.Party{}, number) },
@@ -133,6 +132,7 @@ func (l *lab) close() {
 		return
 	}
 	l.closed = true
+	_ = l.subs.Close()
 	if err := l.texts.Close(); err != nil {
 		l.t.Error(err)
 	}

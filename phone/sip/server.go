@@ -31,9 +31,9 @@ import (
 	"tincan/phone/event"
 	"tincan/phone/media"
 	"tincan/phone/sip/resolve"
-	"tincan/phone/sip/subscription"
 	"tincan/phone/sip/transaction"
 	"tincan/phone/sip/transport"
+	"tincan/phone/sip/watch"
 )
 
 // Calls is where incoming calls go: call.Exchange.
@@ -103,8 +103,8 @@ type Server struct {
 	counts    Counts
 	started   time.Time
 	watched   atomic.Bool
-	subs      *subscription.Manager // nil: nothing can be watched
-	texts     Texts                 // nil: no text messages
+	watch     *watch.Watch // nil: nothing can be watched
+	texts     Texts        // nil: no text messages
 
 	mu     sync.Mutex        // guards what follows
 	legs   map[string]*leg   // by our tag
@@ -196,8 +196,8 @@ func (s *Server) Start() {
 	s.cfg.Bindings.Each(func(b *directory.Binding) { // who was registered when the last process ended
 		s.report(transport.Path{Protocol: transport.Protocol(b.Transport), Remote: b.Received}, transport.Proved)
 	})
-	if s.subs != nil {
-		s.wg.Go(func() { s.subs.Run(s.ctx) })
+	if s.watch != nil {
+		s.wg.Go(func() { s.watch.Run(s.ctx) })
 	}
 	s.wg.Add(1)
 	go func() {
@@ -243,7 +243,7 @@ func (s *Server) Totals() *Counts { return &s.counts }
 func (s *Server) Transactions() (servers, clients int) { return s.layer.Count() }
 
 // Methods that we take, for Allow.
-const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, SUBSCRIBE, MESSAGE"
+const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, SUBSCRIBE, PUBLISH, MESSAGE"
 
 // supported are the extensions that a Require may name.
 var supported = map[string]bool{"timer": true, "eventlist": true}
@@ -261,7 +261,7 @@ var _ transaction.User = (*Server)(nil)
 func (s *Server) Request(tx *transaction.Server, req *wire.Request, p transport.Path) {
 	s.counts.Requests.Add(1)
 	if tag, ok := req.To().Params.Get("tag"); ok && tag != "" {
-		if req.Method == wire.SUBSCRIBE && s.subs != nil && s.subs.Has(tag) {
+		if req.Method == wire.SUBSCRIBE && s.watch != nil && s.watch.Has(tag) {
 			s.resubscribe(tx, req, p, tag)
 			return
 		}
@@ -287,7 +287,7 @@ func (s *Server) Request(tx *transaction.Server, req *wire.Request, p transport.
 	case wire.SUBSCRIBE:
 		s.subscribe(tx, req, p)
 	case wire.PUBLISH:
-		tx.RespondOnce(s.reply(req, 489, "Bad Event"))
+		s.publish(tx, req, p)
 	case wire.BYE, wire.INFO, wire.UPDATE, wire.NOTIFY, wire.PRACK:
 		tx.RespondOnce(s.reply(req, wire.StatusCallTransactionDoesNotExists, "No such call"))
 	case wire.MESSAGE:
@@ -375,8 +375,8 @@ func (s *Server) options(tx *transaction.Server, req *wire.Request) {
 	res := s.withAllow(s.reply(req, wire.StatusOK, "OK"))
 	res.AppendHeader(wire.NewHeader("Accept", "application/sdp"))
 	res.AppendHeader(wire.NewHeader("Supported", "timer, eventlist"))
-	if s.subs != nil {
-		res.AppendHeader(wire.NewHeader("Allow-Events", s.subs.Events()))
+	if s.watch != nil {
+		res.AppendHeader(wire.NewHeader("Allow-Events", s.watch.Events()))
 	}
 	tx.RespondOnce(res)
 }

@@ -18,9 +18,9 @@ import (
 // of real phones have 300.
 const maxSubscription = 2048
 
-// SetSubscriptions says who keeps subscriptions, before Listen; nil: nothing can be
-// watched. Its Config.Send is Notify.
-func (s *Server) SetSubscriptions(m *subscription.Manager) { s.subs = m }
+// SetWatch says what can be watched, before Listen; nil: nothing. Its Config.Send is
+// Notify.
+func (s *Server) SetWatch(w *watch.Watch) { s.watch = w }
 
 // subscribe takes a SUBSCRIBE that begins a subscription (RFC 6665 4.2.1).
 func (s *Server) subscribe(tx *transaction.Server, req *wire.Request, p transport.Path) {
@@ -33,7 +33,7 @@ func (s *Server) subscribe(tx *transaction.Server, req *wire.Request, p transpor
 		tx.Respond(bad)
 		return
 	}
-	s.subs.Subscribe(ask, func(g subscription.Grant, no *subscription.Refusal) { s.answerSubscribe(tx, req, p, g, no) })
+	s.watch.Subscribe(ask, func(g subscription.Grant, no *subscription.Refusal) { s.answerSubscribe(tx, req, p, g, no) })
 }
 
 // resubscribe takes one within a subscription's dialog. It proves itself like the
@@ -51,12 +51,12 @@ func (s *Server) resubscribe(tx *transaction.Server, req *wire.Request, p transp
 		tx.Respond(bad)
 		return
 	}
-	s.subs.Refresh(tag, ask, func(g subscription.Grant, no *subscription.Refusal) { s.answerSubscribe(tx, req, p, g, no) })
+	s.watch.Refresh(tag, ask, func(g subscription.Grant, no *subscription.Refusal) { s.answerSubscribe(tx, req, p, g, no) })
 }
 
 // watcher says which extension subscribes; strangers and trunks watch nothing.
 func (s *Server) watcher(tx *transaction.Server, req *wire.Request, p transport.Path) (extension string, ok bool) {
-	if s.subs == nil {
+	if s.watch == nil {
 		tx.RespondOnce(s.reply(req, 489, "Bad Event"))
 		return "", false
 	}
@@ -263,22 +263,20 @@ func stateOf(n *subscription.Notify) string {
 	return text
 }
 
-// devicesChanged tells who watches devices, and tells devices that came back what
-// they missed.
+// devicesChanged tells who watches devices, and brings devices that came what they
+// missed.
 func (s *Server) devicesChanged(put, remove []directory.Binding) {
 	for i := range put {
 		if s.texts != nil {
 			s.texts.Registered(put[i].Extension)
 		}
-	}
-	if s.subs == nil || s.subs.Count() == 0 {
-		return
-	}
-	for i := range put {
-		s.subs.Registered(put[i].Extension)
-		s.subs.Changed(watch.RegistrationEvent, put[i].Extension)
+		if s.watch != nil {
+			s.watch.Devices(put[i].Extension, true)
+		}
 	}
 	for i := range remove {
-		s.subs.Changed(watch.RegistrationEvent, remove[i].Extension)
+		if s.watch != nil {
+			s.watch.Devices(remove[i].Extension, false)
+		}
 	}
 }

@@ -114,7 +114,7 @@ func TestSubscribeRefused(t *testing.T) {
 		user, code, header, value string
 		extra                     []string
 	}{
-		{"102", "489", "Allow-Events", "dialog, message-summary, reg", []string{"Event: weather"}},
+		{"102", "489", "Allow-Events", "dialog, presence, message-summary, reg", []string{"Event: weather"}},
 		{"102", "489", "", "", nil},
 		{"999", "404", "", "", []string{"Event: dialog"}},
 		{"102", "423", "Min-Expires", "60", []string{"Event: dialog", "Expires: 30"}},

@@ -3,6 +3,7 @@ package subscription
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"slices"
 	"strings"
@@ -50,6 +51,7 @@ type Manager struct {
 	kick     chan struct{}
 	notified atomic.Uint64
 	count    atomic.Int64
+	seed     maphash.Seed
 
 	mu       sync.Mutex // guards what follows
 	subs     map[string]*sub
@@ -83,6 +85,7 @@ type sub struct {
 	ending   string    // the reason, once it ends
 	earliest time.Time // of the next NOTIFY
 	sent     time.Time // of the last one
+	sum      uint64    // of the document told last
 	heapAt   int       // -1: not in the heap
 	at       time.Time // when it is due
 }
@@ -90,7 +93,7 @@ type sub struct {
 // New makes a Manager without subscriptions.
 func New(cfg Config) *Manager {
 	m := &Manager{
-		cfg: cfg, packages: map[string]Package{}, kick: make(chan struct{}, 1),
+		cfg: cfg, packages: map[string]Package{}, kick: make(chan struct{}, 1), seed: maphash.MakeSeed(),
 		subs: map[string]*sub{}, watching: map[resource][]*sub{},
 		events: map[string]int{}, watchers: map[string]int{}, devices: map[string]int{}, lost: map[string]map[*sub]struct{}{},
 	}

@@ -3,6 +3,7 @@ package subscription
 import (
 	"cmp"
 	"context"
+	"hash/maphash"
 	"time"
 )
 
@@ -49,6 +50,7 @@ type draft struct {
 	view    View
 	members []string        // of a list
 	news    map[string]bool // those to tell of; nil: all
+	forced  bool            // told even if it says what the last one said
 }
 
 // take gives what is due, and how long until there is more.
@@ -95,6 +97,7 @@ func (m *Manager) draft(s *sub, now time.Time) *draft {
 	if !s.full && s.news != nil {
 		d.news = s.news
 	}
+	d.forced = s.full || s.ending != "" || !s.dirty
 	s.dirty, s.full, s.news = false, false, nil
 	s.sent, s.earliest = now, now.Add(s.pace())
 	return d
@@ -108,9 +111,29 @@ func (m *Manager) send(d *draft) {
 		d.Type, d.Body = list(d)
 	default:
 		d.Body = d.pack.Document(d.view)
+		if m.known(d) {
+			return
+		}
 	}
 	m.notified.Add(1)
 	m.cfg.Send(&d.Notify, func(o Outcome) { m.done(d, o) })
+}
+
+// known reports whether a NOTIFY would say what the last one said, and takes it
+// back.
+func (m *Manager) known(d *draft) bool {
+	sum := maphash.Bytes(m.seed, d.Body)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := d.sub
+	if d.forced || s.sum != sum {
+		s.sum = sum
+		return false
+	}
+	s.inFlight = false
+	s.seq--
+	m.fix(s)
+	return true
 }
 
 // done takes what became of a NOTIFY.

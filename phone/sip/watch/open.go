@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"hash/maphash"
 	"log/slog"
 	"sync"
 
@@ -30,20 +31,73 @@ type Config struct {
 	NewTag    func() string
 }
 
+// Watch is the event packages with their subscriptions. Safe for any goroutine.
+type Watch struct {
+	*subscription.Manager
+	Published *presence.Publications
+	lists     *presence.Book
+	devices   devices
+	directory Directory
+}
+
 // Open makes the packages and takes up the subscriptions that the store has kept.
-func Open(ctx context.Context, c Config) (*subscription.Manager, error) {
-	var m *subscription.Manager
-	calls := presence.NewCalls(func(extension string) { m.Changed(DialogEvent, extension) })
+func Open(ctx context.Context, c Config) (*Watch, error) {
+	w := &Watch{directory: c.Directory, devices: devices{bindings: c.Bindings, seed: maphash.MakeSeed(), of: map[string]uint64{}}}
+	var err error
+	if w.lists, err = presence.OpenBook(ctx, c.Store); err != nil {
+		return nil, err
+	}
+	calls := presence.NewCalls(func(extension string) {
+		w.Changed(DialogEvent, extension)
+		w.Changed(PresenceEvent, extension)
+	})
+	w.Published, err = presence.OpenPublications(ctx, c.Store, c.Logger, c.NewTag, func(extension string) {
+		w.Changed(PresenceEvent, extension)
+	})
+	if err != nil {
+		return nil, err
+	}
 	f := follower{calls: calls, exchange: c.Exchange, by: map[string]bool{}}
-	m = subscription.New(subscription.Config{
+	w.Manager = subscription.New(subscription.Config{
 		Packages: []subscription.Package{
 			Dialog{Directory: c.Directory, Calls: calls},
+			Presence{Directory: c.Directory, Bindings: c.Bindings, Calls: calls, Published: w.Published},
 			Summary{Directory: c.Directory, Mailboxes: c.Mailboxes},
 			Registration{Directory: c.Directory, Bindings: c.Bindings},
 		},
+		List: w.lists.List,
 		Send: c.Send, Store: c.Store, Logger: c.Logger, NewTag: c.NewTag, Watched: f.watched,
 	})
-	return m, m.Open(ctx)
+	return w, w.Manager.Open(ctx)
+}
+
+// Close ends what runs by itself; Run ends with its context.
+func (w *Watch) Close() error { return w.Published.Close() }
+
+// Reload takes up changed objects: it ends what may not be watched any more.
+func (w *Watch) Reload(ctx context.Context) error {
+	if err := w.lists.Reload(ctx); err != nil {
+		return err
+	}
+	snap := w.directory.Snapshot()
+	known := func(number string) bool { _, ok := snap.Extension(number); return ok }
+	w.Published.Retain(known)
+	w.Manager.Reload(known)
+	return nil
+}
+
+// Devices says that devices of an extension registered, or went.
+func (w *Watch) Devices(extension string, came bool) {
+	if w.Count() == 0 {
+		return
+	}
+	if came {
+		w.Registered(extension)
+	}
+	if w.devices.changed(extension) {
+		w.Changed(RegistrationEvent, extension)
+		w.Changed(PresenceEvent, extension)
+	}
 }
 
 // follower follows calls only while somebody watches what they change.
@@ -56,7 +110,7 @@ type follower struct {
 }
 
 func (f *follower) watched(event string, on bool) {
-	if event != DialogEvent {
+	if event != DialogEvent && event != PresenceEvent {
 		return
 	}
 	f.mu.Lock()
