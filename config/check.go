@@ -16,6 +16,8 @@ const (
 	lowPort = 1024
 	// maxListen bounds the addresses of one transport: more is a mistake.
 	maxListen = 32
+	// maxServers bounds the name servers that are asked in turn: a call waits.
+	maxServers = 3
 	// maxGate bounds rates of the gate: more than any machine takes.
 	maxGate = 1_000_000
 )
@@ -41,6 +43,7 @@ func (k *checker) all() {
 	}
 	k.ports()
 	k.listen()
+	k.servers()
 	k.names()
 	k.times()
 	k.gate()
@@ -77,6 +80,22 @@ func (k *checker) ports() {
 		return
 	}
 	r.First, r.Last = 0, 0
+}
+
+// servers completes sip.dns with the usual port.
+func (k *checker) servers() {
+	list := k.config.SIP.DNS
+	if len(list) > maxServers {
+		k.fault("sip.dns", fmt.Sprintf("has %d name servers, more than %d", len(list), maxServers), "remove some")
+		return
+	}
+	for i, text := range list {
+		if a, err := netip.ParseAddr(text); err == nil {
+			list[i] = netip.AddrPortFrom(a, 53).String()
+		} else if _, err := netip.ParseAddrPort(text); err != nil {
+			k.fault(fmt.Sprintf("sip.dns[%d]", i), fmt.Sprintf("%q is not the address of a name server", text), `write an address such as "9.9.9.9" or "127.0.0.1:5353" instead`)
+		}
+	}
 }
 
 // socket is one address to listen on.

@@ -47,6 +47,9 @@ type SIP struct {
 	TLS []string `toml:"tls"`
 	// Domain is the name that phones know the server by. The digest realm is another.
 	Domain string `toml:"domain"`
+	// DNS are name servers (ip, or ip:port) that trunks and their services are looked
+	// up at (RFC 3263). Default: the system's, and its hosts file.
+	DNS []string `toml:"dns"`
 	// External is the public address (or name) for phones outside; empty: found.
 	External string `toml:"external"`
 	// Local are the networks whose phones are told the inside address. Default: the

@@ -61,6 +61,7 @@ func (s *server) controlHandler() http.Handler {
 	r.get("/status", func(*http.Request) (any, error) { return s.status(), nil })
 	r.get("/calls", func(*http.Request) (any, error) { return orEmpty(s.exchange.Snapshots()), nil })
 	r.get("/registrations", func(*http.Request) (any, error) { return s.registrations(), nil })
+	r.get("/trunks/state", func(*http.Request) (any, error) { return s.sip.Trunks(), nil })
 	r.post("/hangup/{id}", s.hangup)
 	r.post("/messages", s.sendText)
 	r.mux.HandleFunc("GET /trace", s.traceStream)

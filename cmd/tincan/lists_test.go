@@ -14,7 +14,7 @@ func TestNoServer(t *testing.T) {
 	p := someFolder(t)
 	want := "no server runs on the data folder " + p.config().Data + "; start it: tincan serve --config " + p.file("tincan.toml") +
 		", or name its configuration with --config"
-	for _, args := range [][]string{{"status"}, {"calls"}, {"calls", "hangup", "x"}, {"registrations"}, {"trace"}} {
+	for _, args := range [][]string{{"status"}, {"calls"}, {"calls", "hangup", "x"}, {"registrations"}, {"trunks"}, {"trace"}} {
 		if got := p.refused(args...); got != want {
 			t.Errorf("%v: %s\nwant %s", args, got, want)
 		}

@@ -107,6 +107,7 @@ func shutdown(s *server, sig chan os.Signal, log *slog.Logger) error {
 		s.exchange.Drain(ctx)
 		bye, cancel := context.WithTimeout(context.Background(), byeTime)
 		defer cancel()
+		s.sip.Unregister(bye)
 		s.sip.Settle(bye)
 		done <- s.close()
 	}()

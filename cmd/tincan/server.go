@@ -26,6 +26,7 @@ import (
 	"tincan/phone/presence"
 	"tincan/phone/sip"
 	"tincan/phone/sip/gate"
+	"tincan/phone/sip/resolve"
 	"tincan/phone/sip/transport"
 	packages "tincan/phone/sip/watch"
 	"tincan/secret"
@@ -195,6 +196,7 @@ func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
 	s.sip = sip.New(sip.Config{
 		Node: node, Realm: realm, Directory: s.directory, Bindings: s.bindings, Media: s.media,
 		Bus: &s.bus, Gate: s.gate, Decoy: s.box.Derive("users that do not exist"), TLS: certs.tls(), Logger: s.log,
+		Resolver: s.resolver(cfg),
 	}, s.settings(cfg))
 	s.onClose(s.sip.Close)
 	s.exchange = call.New(call.Config{
@@ -206,6 +208,16 @@ func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
 	s.external.start(cfg.SIP.External)
 	s.onClose(s.external.close)
 	return nil
+}
+
+// resolver finds trunks by the name servers of the configuration.
+func (s *server) resolver(cfg *config.Config) *resolve.Resolver {
+	if len(cfg.SIP.DNS) == 0 {
+		return nil
+	}
+	return resolve.New(resolve.Config{
+		Servers: cfg.SIP.DNS, Reaches: func(a netip.Addr) bool { return s.sip.Reaches(a) },
+	})
 }
 
 func (s *server) settings(cfg *config.Config) sip.Settings {
@@ -307,6 +319,7 @@ func (s *server) reconfigure(cfg *config.Config) error {
 		{"[sip] udp", slices.Equal(old.SIP.UDP, cfg.SIP.UDP)},
 		{"[sip] tcp", slices.Equal(old.SIP.TCP, cfg.SIP.TCP)},
 		{"[sip] tls", slices.Equal(old.SIP.TLS, cfg.SIP.TLS)},
+		{"[sip] dns", slices.Equal(old.SIP.DNS, cfg.SIP.DNS)},
 		{"[sip] certificate", old.SIP.Certificate == cfg.SIP.Certificate && old.SIP.Key == cfg.SIP.Key},
 		{"[rtp]", old.RTP == cfg.RTP},
 		{"[http] listen", old.HTTP.Listen == cfg.HTTP.Listen},
@@ -343,6 +356,9 @@ func (s *server) reloadObjects(ctx context.Context) error {
 		}
 	}
 	s.retainTexts()
+	if s.sip != nil { // not while the first objects are made
+		s.sip.TrunksChanged()
+	}
 	select {
 	case s.resolveNow <- struct{}{}:
 	default:

@@ -116,6 +116,9 @@ func (p *problems) bounds(t TrunkForm) {
 	if q := t.Qualify; q != nil && *q != 0 && (*q < minQualify || *q > maxQualify) {
 		p.add("qualify", fmt.Sprintf("%v is out of range", *q), fmt.Sprintf("write a time from %v to %v instead, or \"0s\" for none", minQualify, maxQualify))
 	}
+	if t.Accept == "register" && t.Qualify != nil && *t.Qualify != 0 {
+		p.add("qualify", "is of no use with accept = \"register\": the other side keeps its registration up", "leave it out")
+	}
 	if t.Limit < 0 || t.Limit > maxLimit {
 		p.add("limit", fmt.Sprintf("%d is out of range", t.Limit), fmt.Sprintf("write 1 to %d instead, or leave it out", maxLimit))
 	}

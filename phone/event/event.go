@@ -25,6 +25,15 @@ type Registration struct {
 	Step      string    `json:"step"` // "registered", "refreshed", "removed", "expired"
 }
 
+// Trunk is a trunk being registered, refused, up or down: a state of `tincan
+// trunks`.
+type Trunk struct {
+	Time   time.Time `json:"time"`
+	Trunk  string    `json:"trunk"`
+	State  string    `json:"state"`
+	Detail string    `json:"detail,omitempty"` // why
+}
+
 // Refused is a request that was turned away: what the guard counts.
 type Refused struct {
 	Time   time.Time      `json:"time"`

@@ -50,6 +50,9 @@ type link struct {
 	client  *digest.Client // nil without an account
 	in, out int            // calls at present
 	route   []string       // Service-Route of the registration (RFC 3608)
+
+	attached *attachment // nil where we do not register
+	quality  quality
 }
 
 // take notes how the trunk is set up.
@@ -68,6 +71,13 @@ func (k *link) take(t *directory.Trunk) {
 	if t.Username != "" && t.Password() != "" {
 		k.client = digest.New(t.AuthUsername, t.Password())
 	}
+}
+
+// setup is the trunk as it is set up now.
+func (k *link) setup() *directory.Trunk {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.trunk
 }
 
 // try begins a request that may be challenged; nil where there is no account.

@@ -169,7 +169,11 @@ func (s *Server) report(p transport.Path, kind transport.FactKind) {
 func (s *Server) SetCalls(c Calls) { s.cfg.Calls = c }
 
 // Reconfigure replaces the settings; calls live on.
-func (s *Server) Reconfigure(set Settings) { s.settings.Store(&set) }
+func (s *Server) Reconfigure(set Settings) {
+	if old := s.settings.Swap(&set); old.External != set.External {
+		s.links.renew() // what carriers were told of us holds no more
+	}
+}
 
 // Listen opens a socket: proto udp, tcp or tls.
 func (s *Server) Listen(proto transport.Protocol, addr string) (netip.AddrPort, error) {
@@ -199,6 +203,7 @@ func (s *Server) Start() {
 	if s.watch != nil {
 		s.wg.Go(func() { s.watch.Run(s.ctx) })
 	}
+	s.TrunksChanged()
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
@@ -228,6 +233,7 @@ func (s *Server) legCount() int {
 // Close ends the sockets. Calls should be over by then.
 func (s *Server) Close() error {
 	s.cancel()
+	s.links.stop()
 	err := s.transport.Close()
 	s.wg.Wait()
 	return err

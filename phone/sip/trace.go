@@ -20,7 +20,7 @@ func mask(b []byte) string {
 
 // trace publishes a message for who watches; it costs nothing while nobody does.
 func (s *Server) trace(out bool, p transport.Path, b []byte) {
-	if !s.watched.Load() {
+	if !s.watched.Load() || len(b) <= len(crlf) {
 		return
 	}
 	s.cfg.Bus.Publish(event.Message{

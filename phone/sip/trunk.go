@@ -91,24 +91,25 @@ func (s *Server) trunkLeg(k *link, t *directory.Trunk, name string) (*leg, error
 // outbound proxy, then what the registrar said (RFC 3608 6.1), else the address
 // itself.
 func (k *link) hop(t *directory.Trunk) (resolve.Query, []string, error) {
-	q := resolve.Query{Protocol: transport.Protocol(t.Transport)}
-	var routes []string
-	if t.Proxy != "" {
-		routes = append(routes, "<sip:"+t.Proxy+";lr>")
-	}
-	routes = append(routes, k.serviceRoute()...)
-	var err error
-	switch {
-	case t.Proxy != "":
-		q.Host, q.Port, err = directory.HostPort(t.Proxy)
-	case len(routes) > 0:
+	q, routes, err := resolveTrunk(t)
+	service := k.serviceRoute()
+	if len(routes) == 0 && len(service) > 0 {
 		var u wire.Uri
-		if err = parseRoute(routes[0], &u); err == nil {
+		if err = parseRoute(service[0], &u); err == nil {
 			q = uriQuery(&u, q.Protocol)
 		}
-	default:
-		q.Host, q.Port, err = directory.HostPort(t.Address)
 	}
+	return q, append(routes, service...), err
+}
+
+// resolveTrunk is hop without what a registrar said: for a REGISTER.
+func resolveTrunk(t *directory.Trunk) (q resolve.Query, routes []string, err error) {
+	q.Protocol = transport.Protocol(t.Transport)
+	at := t.Address
+	if t.Proxy != "" {
+		at, routes = t.Proxy, []string{"<sip:" + t.Proxy + ";lr>"}
+	}
+	q.Host, q.Port, err = directory.HostPort(at)
 	return q, routes, err
 }
 
@@ -157,14 +158,18 @@ func (s *Server) latest(key string) (last directory.Binding, ok bool) {
 }
 
 // trunkOf finds the trunk that a request comes from when it is no phone's: by its
-// source, or by the Contact that the trunk was given (carriers call from other
-// addresses than their registrar's).
+// source, by the Contact that the trunk was given (carriers call from other
+// addresses than their registrar's), or by the address of the registrar that we
+// are registered at (others do not call that Contact).
 func (s *Server) trunkOf(req *wire.Request, p transport.Path) (*directory.Trunk, bool) {
 	snap := s.cfg.Directory.Snapshot()
 	if t, ok := snap.TrunkFor(p.Remote); ok && t.Accept == "" {
 		return t, true
 	}
-	return snap.TrunkByToken(req.Recipient.User)
+	if t, ok := snap.TrunkByToken(req.Recipient.User); ok {
+		return t, true
+	}
+	return s.links.registrar(p.Remote.Addr())
 }
 
 // trunkNamed finds the trunk of a party.

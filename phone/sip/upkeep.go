@@ -24,6 +24,7 @@ func (s *Server) upkeep() {
 			return
 		case now := <-tick.C:
 			s.expire(now)
+			s.links.tick(now, n)
 			if rounds := int(s.settings.Load().Ping / time.Second); rounds > 0 {
 				s.ping(uint32(n%rounds), uint32(rounds))
 			}
