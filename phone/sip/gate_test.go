@@ -134,7 +134,7 @@ func TestRegisteredPhonesAreKnownAfterARestart(t *testing.T) {
 		defer a.Close()
 		a.Register()
 		again := gate.New(gate.Config{Settings: gate.DefaultSettings()})
-		next := sip.New(sip.Config{Bindings: s.Bindings, Gate: again, Network: s.Host, Node: "n1"}, sip.Settings{})
+		next := sip.New(sip.Config{Directory: s.Directory, Bindings: s.Bindings, Gate: again, Network: s.Host, Node: "n1"}, sip.Settings{})
 		next.Start()
 		defer func() { _ = next.Close() }()
 		for range 3000 {
