@@ -178,6 +178,14 @@ func (k *checker) names() {
 	if s.Domain != "" && !isName(s.Domain) {
 		k.fault("sip.domain", fmt.Sprintf("%q is not a name", s.Domain), `write a name such as "phones.example" instead`)
 	}
+	for i, name := range s.Aliases {
+		if !isName(name) {
+			k.fault(fmt.Sprintf("sip.aliases[%d]", i), fmt.Sprintf("%q is not a name", name), `write a name such as "phones.example" instead`)
+		}
+	}
+	if s.PublicCalls < 0 || s.PublicCalls > maxGate {
+		k.fault("sip.public_calls", fmt.Sprintf("%d is not from 0 to %d", s.PublicCalls, maxGate), "write 10 instead, or 0 for none")
+	}
 	if s.External != "" && !isName(s.External) {
 		k.fault("sip.external", fmt.Sprintf("%q is neither an address nor a name", s.External), `write an address such as "203.0.113.5" without a port, or leave it empty`)
 	}

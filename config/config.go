@@ -47,6 +47,12 @@ type SIP struct {
 	TLS []string `toml:"tls"`
 	// Domain is the name that phones know the server by. The digest realm is another.
 	Domain string `toml:"domain"`
+	// Aliases are other names that requests may be for. With a Domain, requests for
+	// any other name are refused; addresses and names without dots are always taken.
+	Aliases []string `toml:"aliases"`
+	// PublicCalls bounds the calls of strangers to public destinations at once, half
+	// of them from one address; 0 takes none. Default 10.
+	PublicCalls int `toml:"public_calls"`
 	// DNS are name servers (ip, or ip:port) that trunks and their services are looked
 	// up at (RFC 3263). Default: the system's, and its hosts file.
 	DNS []string `toml:"dns"`
@@ -139,6 +145,7 @@ func Defaults() *Config {
 				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"),
 				netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("fc00::/7"),
 			},
+			PublicCalls:    10,
 			RingTimeout:    60 * time.Second,
 			RegisterMin:    60 * time.Second,
 			RegisterMax:    time.Hour,

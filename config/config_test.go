@@ -54,6 +54,8 @@ udp = ["[::]:5062", "127.0.0.1:5060"]
 tcp = []
 tls = []
 domain = "d"
+aliases = ["e"]
+public_calls = 3
 external = "203.0.113.5"
 local = []
 certificate = "c.pem"
@@ -87,7 +89,7 @@ synchronous = "full"
 		Data: "/d", Database: "postgres://u@h/d", Shutdown: time.Minute, File: "tincan.toml",
 		SIP: SIP{
 			UDP: []string{"[::]:5062", "127.0.0.1:5060"}, TCP: []string{}, TLS: []string{},
-			Domain: "d", External: "203.0.113.5", Local: []netip.Prefix{},
+			Domain: "d", Aliases: []string{"e"}, PublicCalls: 3, External: "203.0.113.5", Local: []netip.Prefix{},
 			Certificate: "c.pem", Key: "/k.pem", RingTimeout: 20 * time.Second,
 			RegisterMin: 10 * time.Second, RegisterMax: 20 * time.Second, SessionExpires: 90 * time.Second,
 		},

@@ -24,3 +24,9 @@ func (s *server) heldBack(peer netip.AddrPort, messages uint64) {
 	s.bus.Publish(event.HeldBack{Time: time.Now(), Peer: peer, Messages: messages})
 	s.log.Warn("an address sends too much and is held back", "peer", peer, "messages", messages)
 }
+
+// isPublic tells whether strangers may call a name.
+func (s *server) isPublic(name string) bool {
+	_, ok := s.plan.Public(name)
+	return ok
+}

@@ -37,6 +37,7 @@ func openSpace(ctx context.Context, st *store.Store, box *secret.Box, applied fu
 		Store: st, Box: box, Applied: applied,
 		Owners: []space.Owner{
 			space.Objects(directory.Extensions{}), space.Objects(directory.Trunks{}), space.Objects(dialplan.Routes{}), space.Objects(presence.Lists{}),
+			space.Objects(dialplan.Publics{}),
 		},
 		Fixed: map[string][]string{"app": {"echo", "tone"}},
 	})

@@ -19,6 +19,10 @@ type router struct{ s *server }
 
 // Route finds the destination of a number.
 func (r *router) Route(from call.Party, number string) (string, bool) {
+	if from.Ref == call.Stranger {
+		d, ok := r.s.plan.Public(number)
+		return d.String(), ok
+	}
 	d, ok := r.s.plan.Find(from.Ref, number)
 	return d.String(), ok
 }

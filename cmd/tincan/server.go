@@ -195,7 +195,7 @@ func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
 	s.gate = gate.New(gate.Config{Settings: gateSettings(cfg), Trusted: s.isTrunk, Held: s.heldBack})
 	s.sip = sip.New(sip.Config{
 		Node: node, Realm: realm, Directory: s.directory, Bindings: s.bindings, Media: s.media,
-		Bus: &s.bus, Gate: s.gate, Decoy: s.box.Derive("users that do not exist"), TLS: certs.tls(), Logger: s.log,
+		Bus: &s.bus, Gate: s.gate, Public: s.isPublic, Decoy: s.box.Derive("users that do not exist"), TLS: certs.tls(), Logger: s.log,
 		Resolver: s.resolver(cfg),
 	}, s.settings(cfg))
 	s.onClose(s.sip.Close)
@@ -222,7 +222,7 @@ func (s *server) resolver(cfg *config.Config) *resolve.Resolver {
 
 func (s *server) settings(cfg *config.Config) sip.Settings {
 	return sip.Settings{
-		Domain: cfg.SIP.Domain, External: s.external.addr(), Local: cfg.SIP.Local,
+		Domain: cfg.SIP.Domain, Aliases: cfg.SIP.Aliases, Guests: cfg.SIP.PublicCalls, External: s.external.addr(), Local: cfg.SIP.Local,
 		RegisterMin: cfg.SIP.RegisterMin, RegisterMax: cfg.SIP.RegisterMax,
 		Session: cfg.SIP.SessionExpires, Ping: cfg.SIP.Ping,
 	}

@@ -27,13 +27,17 @@ import (
 
 // Party is who calls: an extension or a trunk.
 type Party struct {
-	Ref    string   // destination form: extension:101, trunk:load
+	Ref    string   // destination form: extension:101, trunk:load; or Stranger
 	Number string   // what the called party is shown
 	Name   string   // likewise; may be empty
 	Codecs []string // that it may use, in order; empty: all
 	// Private is a caller who asks not to be shown (RFC 3323).
 	Private bool
 }
+
+// Stranger is the Ref of a caller without an account who calls a public
+// destination.
+const Stranger = "stranger"
 
 // Setup is what a destination is dialled with.
 type Setup struct {

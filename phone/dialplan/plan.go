@@ -64,8 +64,12 @@ func Open(ctx context.Context, c Config) (*Plan, error) {
 // Reload reads the routes again. Find goes on with what was until it returns.
 func (p *Plan) Reload(ctx context.Context) error {
 	var routes []Route
+	var publics []Public
 	err := p.config.Store.View(ctx, func(tx *store.Tx) (err error) {
-		routes, err = Routes{}.Read(tx)
+		if routes, err = (Routes{}).Read(tx); err != nil {
+			return err
+		}
+		publics, err = Publics{}.Read(tx)
 		return err
 	})
 	if err != nil {
@@ -74,6 +78,12 @@ func (p *Plan) Reload(ctx context.Context) error {
 	t, err := compile(routes)
 	if err != nil {
 		return fmt.Errorf("dialplan: %w", err)
+	}
+	t.public = map[string]Destination{}
+	for _, p := range publics {
+		if t.public[p.Name], err = ParseDestination(p.To); err != nil {
+			return fmt.Errorf("dialplan: public %s: %w", p.Name, err)
+		}
 	}
 	p.now.Store(t)
 	return nil
@@ -114,6 +124,7 @@ func (p *Plan) Features() map[string]Destination { return maps.Clone(p.features)
 type table struct {
 	routes []Route
 	from   map[string]*list
+	public map[string]Destination
 }
 
 // list is the routes of one from. A nil list has none.

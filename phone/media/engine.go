@@ -145,6 +145,14 @@ func (e *Engine) Ports() (used, total int) {
 	return len(e.used), pairs(e.config)
 }
 
+// InUse tells whether a port, RTP's or RTCP's, is a flow's.
+func (e *Engine) InUse(port uint16) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, used := e.used[port&^1]
+	return used
+}
+
 // Open makes a flow with a pair of ports on an address; an unspecified IPv6
 // address takes IPv4 too. Port 0 means any of the range; any other, which must
 // be even, exactly that one, as a restart needs it. The error is ErrNoPorts

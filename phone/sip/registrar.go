@@ -25,6 +25,10 @@ const defaultExpires = time.Hour
 // register handles REGISTER (RFC 3261 10.3): digest, then all contacts or none,
 // answered when the bindings are written.
 func (s *Server) register(tx *transaction.Server, req *wire.Request, p transport.Path) {
+	if s.foreign(req) {
+		s.refuseForeign(tx, req)
+		return
+	}
 	now := time.Now()
 	who, v := s.authenticate(req, p, now)
 	if v != rightCredentials {

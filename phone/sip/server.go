@@ -46,6 +46,8 @@ type Calls interface {
 // Settings may change while the server runs.
 type Settings struct {
 	Domain      string        // of this system, "" when it has none
+	Aliases     []string      // other names that it answers for
+	Guests      int           // calls of strangers to public destinations at once
 	External    netip.Addr    // what outside phones are told; invalid: the socket's own address
 	Local       Prefixes      // who is told the inside address
 	RegisterMin time.Duration // shortest registration, else 423 (RFC 3261 10.3)
@@ -83,7 +85,9 @@ type Config struct {
 	TLS       *tls.Config
 	Logger    *slog.Logger
 	Timers    transaction.Timers
-	Decoy     []byte // a key that outlives the process, for what unknown users are told; nil: of this process
+	// Public tells whether strangers may call a name; nil: none.
+	Public func(name string) bool
+	Decoy  []byte // a key that outlives the process, for what unknown users are told; nil: of this process
 }
 
 // Server is the SIP side. Safe for any goroutine.
@@ -106,9 +110,10 @@ type Server struct {
 	watch     *watch.Watch // nil: nothing can be watched
 	texts     Texts        // nil: no text messages
 
-	mu     sync.Mutex        // guards what follows
-	legs   map[string]*leg   // by our tag
-	merges map[string]string // Call-ID, From-tag and CSeq of INVITEs in progress -> transaction
+	mu     sync.Mutex          // guards what follows
+	legs   map[string]*leg     // by our tag
+	guests map[*leg]netip.Addr // of strangers: where they are
+	merges map[string]string   // Call-ID, From-tag and CSeq of INVITEs in progress -> transaction
 	ports  map[transport.Protocol]uint16
 }
 
@@ -122,7 +127,7 @@ func New(cfg Config, set Settings) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{
 		cfg: cfg, started: time.Now(), nonces: newNonces(), decoy: transaction.Token(), ctx: ctx, cancel: cancel,
-		legs: map[string]*leg{}, merges: map[string]string{}, ports: map[transport.Protocol]uint16{},
+		legs: map[string]*leg{}, guests: map[*leg]netip.Addr{}, merges: map[string]string{}, ports: map[transport.Protocol]uint16{},
 	}
 	if s.cfg.Decoy == nil {
 		s.cfg.Decoy = s.nonces.key[:]
@@ -347,6 +352,9 @@ func (s *Server) addLeg(l *leg) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.legs[l.localTag] = l
+	if l.party == call.Stranger {
+		s.guests[l] = l.path.Remote.Addr()
+	}
 }
 
 func (s *Server) dropLeg(l *leg) {
@@ -354,6 +362,7 @@ func (s *Server) dropLeg(l *leg) {
 	defer s.mu.Unlock()
 	if s.legs[l.localTag] == l { // the dialog of a fork that was let go has the same tag
 		delete(s.legs, l.localTag)
+		delete(s.guests, l)
 		if l.link != nil {
 			l.link.leave(l.uac)
 		}
@@ -446,14 +455,16 @@ func clip(s string) string {
 func (s *Server) identify(tx responder, req *wire.Request, p transport.Path) (call.Party, bool) {
 	now := time.Now()
 	who, v := s.authenticate(req, p, now)
-	if v == rightCredentials {
+	if v == rightCredentials && (who.Trunk != nil || !s.foreign(req)) {
 		return party(who, req), true
 	}
-	_, bound := s.cfg.Bindings.Source(p.Remote, string(p.Protocol))
-	bound = bound || s.cfg.Bindings.HasSource(p.Remote, string(p.Protocol), userOf(&req.From().Address))
-	if trunk, ok := s.trunkOf(req, p); ok && !bound && v == noCredentials {
+	if trunk, ok := s.trunkOf(req, p); ok && !s.bound(req, p) && v == noCredentials {
 		s.report(p, transport.Proved)
 		return trunkParty(trunk, req), true
+	}
+	if s.foreign(req) {
+		s.refuseForeign(tx, req)
+		return call.Party{}, false
 	}
 	if v == wrongCredentials {
 		s.refused(p, req, s.credentials(req).Username, "wrong secret or unknown extension")
@@ -471,6 +482,12 @@ func party(a *directory.Account, req *wire.Request) call.Party {
 	}
 	e := a.Extension
 	return call.Party{Ref: "extension:" + e.Number, Number: e.Number, Name: e.Name, Codecs: e.Codecs, Private: private(req)}
+}
+
+// bound reports whether a request comes from where a device is registered.
+func (s *Server) bound(req *wire.Request, p transport.Path) bool {
+	_, ok := s.cfg.Bindings.Source(p.Remote, string(p.Protocol))
+	return ok || s.cfg.Bindings.HasSource(p.Remote, string(p.Protocol), userOf(&req.From().Address))
 }
 
 func unescape(s string) string {

@@ -148,11 +148,11 @@ func (l *leg) configure() {
 			r.Rest()
 			continue
 		}
-		r.Configure(media.Remote{
+		r.Configure(l.reachable(media.Remote{
 			RTP: their.RTP, RTCP: their.RTCP, Mux: their.Mux && our.Mux, Direction: their.Direction,
 			Formats: agreed(their, our), Local: our.Formats, Ptime: their.Ptime, Pinned: pinned(their),
 			Hosts: []netip.Addr{l.path.Remote.Addr()},
-		})
+		}))
 	}
 }
 

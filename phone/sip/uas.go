@@ -15,7 +15,7 @@ import (
 
 // invite begins a call that comes in, or says why not.
 func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.Path) {
-	who, ok := s.identify(tx, req, p)
+	who, ok := s.caller(tx, req, p)
 	if !ok {
 		return
 	}

@@ -37,17 +37,21 @@ type Phone struct {
 // of a transaction.
 const patience = 2 * time.Minute
 
-// Phone makes a phone at addr (such as "198.51.100.7"); Close it.
+// Phone makes a phone at addr (such as "198.51.100.7"), port 5060; Close it.
 func (s *Server) Phone(number, secret, addr string) *Phone {
 	s.t.Helper()
+	return s.PhoneAt(number, secret, netip.AddrPortFrom(netip.MustParseAddr(addr), Port))
+}
+
+// PhoneAt makes a phone at an address and port; Close it.
+func (s *Server) PhoneAt(number, secret string, at netip.AddrPort) *Phone {
+	s.t.Helper()
 	p := &Phone{
-		Host: s.Net.Host(addr), Number: number, Secret: secret, Wait: patience, t: s.t, to: s.At(),
+		Host: s.Net.Host(at.Addr().String()), Number: number, Secret: secret, Wait: patience, t: s.t,
+		to:   netip.AddrPortFrom(s.Host.Source(at), Port),
 		come: make(chan wire.Message, 1024), ended: make(chan struct{}),
 	}
-	if a := netip.MustParseAddr(addr); a.Is6() {
-		p.to = netip.AddrPortFrom(s.Host.Source(netip.AddrPortFrom(a, 1)), Port)
-	}
-	conn, err := p.Host.ListenPacket(netip.AddrPortFrom(netip.MustParseAddr(addr), Port))
+	conn, err := p.Host.ListenPacket(at)
 	if err != nil {
 		s.t.Fatal(err)
 	}
