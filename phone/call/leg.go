@@ -22,7 +22,8 @@ type Leg interface {
 	Prepare(answer media.Description)
 	// Alert tells a caller of progress: 180, or 183 with the early answer.
 	Alert(code int, early *media.Description)
-	// Answer accepts a caller's offer. It is sent once.
+	// Answer accepts a caller's offer. It is sent once; a leg that was made again
+	// after a restart ignores it if the party is known to have it.
 	Answer(media.Description)
 	// Hangup ends the leg however far it is: refuses, cancels or says goodbye.
 	// An Ended event need not follow.

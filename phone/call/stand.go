@@ -158,10 +158,12 @@ func letGo(l Leg, cause Cause) {
 type adopted struct{}
 
 func (c *Call) adopted() {
+	c.a.Prepare(c.sides[0].local)
 	if !c.join() {
 		c.finish(Interrupted.Why("media could not be joined again"), "server")
 		return
 	}
+	c.a.Answer(c.sides[0].local) // the process may have ended before the caller heard
 	c.x.cfg.Logger.Info("call adopted after a restart", "call", c.id, "from", c.setup.From.Ref, "to", c.to())
 	c.x.publish(c, "adopted", "")
 }

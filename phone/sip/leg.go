@@ -49,6 +49,8 @@ type leg struct {
 
 	invite    *wire.Request // that we answer: the first INVITE, or a re-INVITE or UPDATE
 	inviteTx  responder
+	vias      []string  // of a caller's first INVITE, until its ACK: where a restart answers it again
+	asked     time.Time // when the state was written that it is made from: before the ACK, which may have come since
 	mergeKey  string
 	ok        okResend
 	byeAfter  *call.Cause         // hang up once the ACK is here
@@ -228,8 +230,21 @@ func (l *leg) Hangup(cause call.Cause) {
 		l.refuse(cause)
 	case l.stage == answered: // RFC 3261 15: not before the ACK
 		l.byeAfter = &cause
+		if !l.asked.IsZero() {
+			l.retry = time.AfterFunc(l.s.timers().T1, l.byeAnyway)
+		}
 	default:
 		l.sendBye(cause)
+	}
+}
+
+// byeAnyway does not wait longer for an ACK that went to the process before
+// this one.
+func (l *leg) byeAnyway() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stage == answered {
+		l.sendBye(*l.byeAfter)
 	}
 }
 

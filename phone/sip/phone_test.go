@@ -47,7 +47,20 @@ type lab struct {
 	udp    netip.AddrPort
 	routes map[string]string // number -> destination
 	closed bool
+	deaf   atomic.Bool // calls are not told that they are written as standing
 }
+
+// Stand keeps a standing call, and says so unless the lab is deaf.
+func (l *lab) Stand(id string, state []byte, done func(error)) {
+	l.ledger.Stand(id, state, func(err error) {
+		if !l.deaf.Load() {
+			done(err)
+		}
+	})
+}
+
+// End keeps a record.
+func (l *lab) End(rec record.Record, done func(error)) { l.ledger.End(rec, done) }
 
 // quick are timers that let a test see a time-out.
 var quick = transaction.Timers{T1: 50 * time.Millisecond, T2: 100 * time.Millisecond, T4: 100 * time.Millisecond}
@@ -104,7 +117,7 @@ func openLab(t *testing.T, dir, addr string) *lab {
 	}, Settings{RegisterMin: time.Minute, RegisterMax: time.Hour})
 	var n atomic.Int64
 	l.calls = call.New(call.Config{
-		Node: "n1", Router: l, Ledger: l.ledger, Bus: b, Logger: log, RingTime: 2 * time.Second,
+		Node: "n1", Router: l, Ledger: l, Bus: b, Logger: log, RingTime: 2 * time.Second,
 		NewID: func() string { return fmt.Sprintf("call-%d-%d", time.Now().UnixNano(), n.Add(1)) },
 	})
 	l.sip.SetCalls(l.calls)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"testing"
+	"time"
 
 	"tincan/phone/call"
 )
@@ -45,6 +46,76 @@ func TestStandingCallOutlivesTheProcess(t *testing.T) {
 			t.Error("the call still stands in the store")
 		}
 		l2.idle()
+	}
+}
+
+// The process ends when the call is written as standing and before the caller
+// is told: the next one tells it.
+func TestAnswerThatTheCallerNeverSaw(t *testing.T) {
+	for _, does := range []string{"takes it", "has given up", "is gone"} {
+		l := newLab(t)
+		l.deaf.Store(true)
+		a, b := l.phone("101"), l.phone("102")
+		b.register()
+		d := a.invite("102", a.offer(), "Session-Expires: 1800;refresher=uas", "Supported: timer")
+		in := b.expect("INVITE")
+		b.answer(in, 200, "bt", b.offer())
+		b.expect("ACK")
+		l.standing(1)
+		l.close()
+
+		l2 := openLab(t, l.dir, l.udp.String())
+		for id, state := range l2.standing(1) {
+			if err := l2.calls.Adopt(id, state); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a.lab = l2
+		if does == "has given up" {
+			a.send("CANCEL", "sip:102@tincan", d, "")
+			for a.expect("200").CSeq().MethodName != "CANCEL" {
+			}
+		}
+		ok := a.expect("200")
+		if got := header(ok, "Session-Expires"); got != "1800;refresher=uas" || ok.CSeq().MethodName != "INVITE" {
+			t.Errorf("%s: Session-Expires %q in\n%s", does, got, ok)
+		}
+		d = d.within(ok)
+		if does == "is gone" {
+			from, _ := in.From().Params.Get("tag")
+			b.lab = l2
+			b.send("BYE", target(in), dlg{callID: string(*in.CallID()), from: "bt", to: from, seq: 1}, "")
+			a.answer(a.expect("BYE"), 481, "", "")
+			b.expect("200")
+		} else {
+			a.send("ACK", target(ok), d, "")
+			a.send("BYE", target(ok), d.next(), "")
+			b.answer(b.expect("BYE"), 200, "", "")
+			a.expect("200")
+		}
+		if rec := l2.last(1); rec.Cause != "normal" || rec.Answer.IsZero() {
+			t.Errorf("%s: record %+v", does, rec)
+		}
+		l2.idle()
+	}
+}
+
+// standing waits until the store has n standing calls.
+func (l *lab) standing(n int) map[string][]byte {
+	l.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		all, err := l.ledger.Standing(l.t.Context())
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if len(all) == n {
+			return all
+		}
+		if time.Now().After(deadline) {
+			l.t.Fatalf("%d standing calls, want %d", len(all), n)
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 

@@ -3,12 +3,14 @@ package sip
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	wire "github.com/emiago/sipgo/sip"
 
 	"tincan/phone/call"
 	"tincan/phone/media"
 	"tincan/phone/media/sdp"
+	"tincan/phone/sip/transaction"
 	"tincan/phone/sip/transport"
 )
 
@@ -40,6 +42,11 @@ type legState struct {
 	Session   int                `json:"session,omitempty"` // seconds of the session timer
 	Refresh   bool               `json:"refresh,omitempty"`
 	Allow     string             `json:"allow,omitempty"`
+	Via       []string           `json:"via,omitempty"` // of a caller's INVITE whose ACK has not come
+	InviteSeq uint32             `json:"invite_seq,omitempty"`
+	Wanted    int                `json:"wanted,omitempty"` // the session timer that it asked for
+	Refreshes bool               `json:"refreshes,omitempty"`
+	Written   time.Time          `json:"written,omitzero"` // if there is Via
 }
 
 type lineState struct {
@@ -55,6 +62,9 @@ func (l *leg) saved() legState {
 		Local: l.local.String(), LocalName: l.localName, Remote: l.remote.String(), RemName: l.remName,
 		Target: l.target.String(), Routes: l.routes, LocalSeq: l.localSeq, RemoteSeq: l.remoteSeq, Device: l.device,
 		Protocol: l.path.Protocol, From: l.path.Local, To: l.path.Remote, Theirs: string(sdp.Write(l.theirs, sdp.Origin{})), Ours: string(sdp.Write(l.ours, l.origin)), Session: l.timer.seconds, Refresh: l.timer.ours, Allow: l.peerAllow,
+	}
+	if len(l.vias) > 0 {
+		st.Via, st.InviteSeq, st.Wanted, st.Refreshes, st.Written = l.vias, l.inviteSeq, l.timer.wanted, l.timer.theirs, time.Now()
 	}
 	for _, r := range l.lines {
 		if r == nil {
@@ -115,7 +125,36 @@ func (s *Server) Revive(state []byte, owner call.Owner) (call.Leg, error) {
 		l.link.adopt(l.uac)
 	}
 	s.addLeg(l)
-	return l, nil
+	return l, l.askedAgain(st)
+}
+
+// askedAgain puts the INVITE of a caller back who may never have seen our
+// answer: Answer sends it again, until an ACK that may have come long ago.
+func (l *leg) askedAgain(st legState) error {
+	if len(st.Via) == 0 {
+		return nil
+	}
+	req := wire.NewRequest(wire.INVITE, l.local)
+	for _, via := range st.Via {
+		req.AppendHeader(wire.NewHeader("Via", via))
+	}
+	for _, route := range l.routes {
+		req.AppendHeader(wire.NewHeader("Record-Route", route))
+	}
+	id := wire.CallIDHeader(l.callID)
+	req.AppendHeader(&wire.FromHeader{DisplayName: l.remName, Address: l.remote, Params: wire.HeaderParams{{K: "tag", V: l.remoteTag}}})
+	req.AppendHeader(&wire.ToHeader{DisplayName: l.localName, Address: l.local})
+	req.AppendHeader(&id)
+	req.AppendHeader(&wire.CSeqHeader{SeqNo: st.InviteSeq, MethodName: wire.INVITE})
+	m, err := wire.NewParser().ParseSIP(transaction.Bytes(req)) // so that Via is more than text
+	if err != nil {
+		return fmt.Errorf("leg's state: INVITE: %w", err)
+	}
+	l.invite = m.(*wire.Request)
+	l.inviteTx = l.s.layer.Restore(l.invite, l.path)
+	l.stage, l.asked, l.vias, l.inviteSeq = early, st.Written, st.Via, st.InviteSeq
+	l.timer.wanted, l.timer.theirs = st.Wanted, st.Refreshes
+	return nil
 }
 
 // described reads both descriptions back.

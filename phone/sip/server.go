@@ -107,8 +107,9 @@ type Server struct {
 	counts    Counts
 	started   time.Time
 	watched   atomic.Bool
-	watch     *watch.Watch // nil: nothing can be watched
-	texts     Texts        // nil: no text messages
+	watch     *watch.Watch  // nil: nothing can be watched
+	texts     Texts         // nil: no text messages
+	begun     chan struct{} // closed by Start
 
 	mu     sync.Mutex          // guards what follows
 	legs   map[string]*leg     // by our tag
@@ -127,7 +128,8 @@ func New(cfg Config, set Settings) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{
 		cfg: cfg, started: time.Now(), nonces: newNonces(), decoy: transaction.Token(), ctx: ctx, cancel: cancel,
-		legs: map[string]*leg{}, guests: map[*leg]netip.Addr{}, merges: map[string]string{}, ports: map[transport.Protocol]uint16{},
+		begun: make(chan struct{}),
+		legs:  map[string]*leg{}, guests: map[*leg]netip.Addr{}, merges: map[string]string{}, ports: map[transport.Protocol]uint16{},
 	}
 	if s.cfg.Decoy == nil {
 		s.cfg.Decoy = s.nonces.key[:]
@@ -150,8 +152,14 @@ func (s *Server) Reaches(a netip.Addr) bool {
 	return s.transport.Source(netip.AddrPortFrom(a, 5060)).IsValid()
 }
 
-// receive handles one message and what calls make of it.
+// receive handles one message and what calls make of it. What comes before
+// Start waits: it may belong to a call that is being made again.
 func (s *Server) receive(m wire.Message, p transport.Path, _ int) {
+	select {
+	case <-s.begun:
+	case <-s.ctx.Done():
+		return
+	}
 	s.cfg.Calls.Enter()
 	defer s.cfg.Calls.Leave()
 	if s.layer.Receive(m, p) {
@@ -200,8 +208,10 @@ func (s *Server) Listen(proto transport.Protocol, addr string) (netip.AddrPort, 
 	return local, nil
 }
 
-// Start begins keep-alives, expiry and NOTIFYs.
+// Start begins to take messages, keep-alives, expiry and NOTIFYs: once, after
+// Revive.
 func (s *Server) Start() {
+	close(s.begun)
 	s.cfg.Bindings.Each(func(b *directory.Binding) { // who was registered when the last process ended
 		s.report(transport.Path{Protocol: transport.Protocol(b.Transport), Remote: b.Received}, transport.Proved)
 	})

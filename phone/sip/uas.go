@@ -39,12 +39,16 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 	l.key = s.keyOf(who.Ref, p)
 	l.device = isExtension(who.Ref) || l.key != ""
 	l.link = s.links.party(who.Ref)
+	l.inviteSeq = req.CSeq().SeqNo
 	l.mergeKey, l.invite, l.inviteTx, l.theirs = key, req, tx, offer
 	l.peerAllow = header(req, "Allow")
 	if res := l.timer.asked(s, req); res != nil {
 		s.release(key)
 		tx.Respond(res)
 		return
+	}
+	for _, via := range req.GetHeaders("Via") {
+		l.vias = append(l.vias, via.Value())
 	}
 	tx.SetTag(l.localTag)
 	tx.Trying(s.reply(req, wire.StatusTrying, "Trying"))
@@ -215,8 +219,11 @@ func (l *leg) Answer(answer media.Description) {
 	res := l.dialogReply(l.invite, wire.StatusOK)
 	l.timer.agree(l, res)
 	withSDP(res, l.settled(answer))
-	l.inviteSeq = l.invite.CSeq().SeqNo
 	l.stage = answered
+	if !l.asked.IsZero() && time.Since(l.asked) > l.s.timers().Lifetime() { // nobody repeats it that long (RFC 3261 13.3.1.4)
+		l.stage, l.invite, l.inviteTx, l.vias, l.asked = up, nil, nil, nil, time.Time{}
+		return
+	}
 	l.accept(res)
 }
 
@@ -231,7 +238,12 @@ func (l *leg) accept(res *wire.Response) {
 		if l.stage == answered {
 			l.stage = up
 		}
+		ours := l.asked.IsZero()
+		l.vias, l.asked = nil, time.Time{}
 		l.mu.Unlock()
+		if !ours { // its ACK went to the process before this one
+			return
+		}
 		l.fail(call.Timeout.Why("the party never acknowledged the answer"))
 	})
 }
@@ -260,7 +272,7 @@ func (l *leg) acked(req *wire.Request) {
 		}
 	}
 	if l.stage == answered {
-		l.stage = up
+		l.stage, l.vias, l.asked = up, nil, time.Time{}
 		l.retargetFrom(req)
 		if l.byeAfter != nil {
 			l.sendBye(*l.byeAfter)

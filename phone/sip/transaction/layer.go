@@ -184,6 +184,19 @@ func (l *Layer) request(req *wire.Request, p transport.Path) {
 	l.cfg.User.Request(tx, req, p)
 }
 
+// Restore puts the transaction of an INVITE back that a process before this one
+// had: what comes of it again is matched, its answer goes to p.
+func (l *Layer) Restore(invite *wire.Request, p transport.Path) *Server {
+	tx := newServer(l, serverKey(invite, wire.INVITE), invite, p)
+	tx.state = proceeding
+	sh := &l.servers[pick(tx.key)]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.m[tx.key] = tx
+	l.count.Add(1)
+	return tx
+}
+
 func (l *Layer) refuse(req *wire.Request, p transport.Path) {
 	res := Reply(req, wire.StatusServiceUnavailable, "Too many transactions")
 	res.AppendHeader(wire.NewHeader("Retry-After", "5"))
