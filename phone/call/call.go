@@ -333,7 +333,7 @@ func (c *Call) stood() {
 	}
 	c.a.Answer(c.sides[0].local)
 	c.x.publish(c, "answered", c.sides[0].codec)
-	c.x.cfg.Logger.Info("call answered", "call", c.id, "sip_call_ids", c.wireIDs(), "from", c.setup.From.Ref, "to", c.to(), "codec", c.sides[0].codec, "callee_codec", c.sides[1].codec)
+	c.x.cfg.Logger.Debug("call answered", "call", c.id, "sip_call_ids", c.wireIDs(), "from", c.setup.From.Ref, "to", c.to(), "codec", c.sides[0].codec, "callee_codec", c.sides[1].codec)
 	if c.pending != nil {
 		c.a.Offer(*c.pending)
 	}

@@ -52,11 +52,21 @@ func (c *Call) finish(cause Cause, by string) {
 		a.Hangup(cause)
 	}
 	c.afterWritten(func() { a.Own(nil); a.Release() })
-	c.x.cfg.Logger.Info("call ended", "call", c.id, "from", rec.From, "to", rec.To, "dialled", rec.Dialled, "cause", cause.Kind, "detail", cause.Text, "by", by, "seconds", int(rec.End.Sub(rec.Start).Seconds()))
+	c.afterWritten(func() { c.log(rec, cause) })
 	c.x.cfg.Ledger.End(rec, func(error) { c.deliver(recordWritten{}) })
 	c.ledger = time.AfterFunc(ledgerTime, func() { c.actor.post(recordWritten{}) })
 	c.x.publish(c, "ended", cause.Kind)
 	c.publishSnapshot()
+}
+
+// log says in one line what a call was.
+func (c *Call) log(rec record.Record, cause Cause) {
+	ids := make([]string, len(rec.Legs))
+	for i, l := range rec.Legs {
+		ids[i] = l.CallID
+	}
+	c.x.cfg.Logger.Info("call ended", "call", c.id, "from", rec.From, "to", rec.To, "dialled", rec.Dialled, "sip_call_ids", ids,
+		"cause", cause.Kind, "detail", cause.Text, "by", rec.EndedBy, "seconds", int(rec.End.Sub(rec.Start).Seconds()))
 }
 
 // toForks tells parties that were still ringing why it stops.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,8 +50,9 @@ func (r *reader) close() error {
 
 func (r *reader) watch(s socket, port uint16) error {
 	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(port)}
-	if err := unix.EpollCtl(r.fd, unix.EPOLL_CTL_ADD, s.fd, &event); err != nil {
-		return fmt.Errorf("udp: watch port %d: %w", port, err)
+	_, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(r.fd), unix.EPOLL_CTL_ADD, uintptr(s.fd), uintptr(unsafe.Pointer(&event)), 0, 0)
+	if errno != 0 {
+		return fmt.Errorf("udp: watch port %d: %w", port, errno)
 	}
 	return nil
 }

@@ -24,16 +24,29 @@ func listen(at netip.AddrPort, buffer int) (socket, error) {
 	if s.six {
 		family = unix.AF_INET6
 	}
-	var err error
-	s.fd, err = unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return s, fmt.Errorf("udp: open a socket for %v: %w", at, err)
+	fd, _, errno := syscall.RawSyscall(unix.SYS_SOCKET, uintptr(family), unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if errno != 0 {
+		return s, fmt.Errorf("udp: open a socket for %v: %w", at, errno)
 	}
+	s.fd = int(fd)
 	if err := s.prepare(at, buffer); err != nil {
-		_ = unix.Close(s.fd)
+		_ = s.close()
 		return s, err
 	}
 	return s, nil
+}
+
+// setOption sets an integer option of the socket. Like all calls here that
+// cannot wait it is made without telling the scheduler, whose monitor would
+// wake for each when the server was idle before.
+func (s socket) setOption(level, option, value int) error {
+	v := int32(value)
+	_, _, errno := syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(s.fd), uintptr(level), uintptr(option),
+		uintptr(unsafe.Pointer(&v)), unsafe.Sizeof(v), 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 func (s socket) prepare(at netip.AddrPort, buffer int) error {
@@ -42,29 +55,45 @@ func (s socket) prepare(at netip.AddrPort, buffer int) error {
 		if at.Addr().IsUnspecified() {
 			only = 0
 		}
-		if err := unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only); err != nil {
+		if err := s.setOption(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only); err != nil {
 			return fmt.Errorf("udp: %v: set IPV6_V6ONLY: %w", at, err)
 		}
 	}
-	if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, buffer); err != nil {
+	if err := s.setOption(unix.SOL_SOCKET, unix.SO_RCVBUF, buffer); err != nil {
 		return fmt.Errorf("udp: %v: set the receive buffer to %d: %w", at, buffer, err)
 	}
-	if err := unix.Bind(s.fd, s.bindAddr(at)); err != nil {
+	if err := s.bind(at); err != nil {
 		return fmt.Errorf("udp: bind %v: %w", at, err)
 	}
 	return nil
 }
 
-func (s socket) bindAddr(at netip.AddrPort) unix.Sockaddr {
-	if s.six {
-		return &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16(), ZoneId: zoneID(at.Addr())}
+func (s socket) bind(at netip.AddrPort) error {
+	raw, size := s.sockaddr(at)
+	_, _, errno := syscall.RawSyscall(unix.SYS_BIND, uintptr(s.fd), uintptr(unsafe.Pointer(&raw)), size)
+	if errno != 0 {
+		return errno
 	}
-	return &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
+	return nil
+}
+
+// sockaddr writes an address as the kernel wants it: a sockaddr_in6, or a
+// sockaddr_in at its beginning.
+func (s socket) sockaddr(at netip.AddrPort) (raw unix.RawSockaddrInet6, size uintptr) {
+	if s.six {
+		raw = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: at.Addr().As16(), Scope_id: zoneID(at.Addr())}
+		putPort(&raw.Port, at.Port())
+		return raw, unix.SizeofSockaddrInet6
+	}
+	four := (*unix.RawSockaddrInet4)(unsafe.Pointer(&raw))
+	*four = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: at.Addr().As4()}
+	putPort(&four.Port, at.Port())
+	return raw, unix.SizeofSockaddrInet4
 }
 
 func (s socket) close() error {
-	if err := unix.Close(s.fd); err != nil {
-		return fmt.Errorf("udp: close: %w", err)
+	if _, _, errno := syscall.RawSyscall(unix.SYS_CLOSE, uintptr(s.fd), 0, 0); errno != 0 {
+		return fmt.Errorf("udp: close: %w", errno)
 	}
 	return nil
 }
@@ -100,17 +129,11 @@ func (s *socket) address(from *unix.RawSockaddrInet6) netip.AddrPort {
 
 // send writes one datagram.
 func (s *socket) send(b []byte, to netip.AddrPort) error {
-	if s.six {
-		raw := unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: to.Addr().As16(), Scope_id: zoneID(to.Addr())}
-		putPort(&raw.Port, to.Port())
-		return s.sendTo(b, unsafe.Pointer(&raw), unix.SizeofSockaddrInet6)
-	}
-	if !to.Addr().Unmap().Is4() {
+	if !s.six && !to.Addr().Unmap().Is4() {
 		return fmt.Errorf("udp: send to %v from an IPv4 socket: bind media to :: for both", to)
 	}
-	raw := unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: to.Addr().As4()}
-	putPort(&raw.Port, to.Port())
-	return s.sendTo(b, unsafe.Pointer(&raw), unix.SizeofSockaddrInet4)
+	raw, size := s.sockaddr(to)
+	return s.sendTo(b, unsafe.Pointer(&raw), size)
 }
 
 func (s *socket) sendTo(b []byte, to unsafe.Pointer, size uintptr) error {

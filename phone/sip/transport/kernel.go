@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
+	"sync"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -20,9 +23,11 @@ type kernelNetwork struct{}
 // of them a datagram was sent to and says from which one it answers (PKTINFO).
 type kernelSocket struct {
 	conn  *net.UDPConn
+	raw   syscall.RawConn
 	local netip.AddrPort
 	wild  bool
-	oob   []byte // of the one reader
+	in    *datagram // of the one reader
+	out   sync.Pool // of *datagram
 }
 
 // socketBuffer holds a burst of registrations after a power cut.
@@ -43,7 +48,11 @@ func (kernelNetwork) ListenPacket(at netip.AddrPort) (PacketConn, error) {
 	_ = conn.SetReadBuffer(socketBuffer)
 	s := &kernelSocket{
 		conn: conn, local: conn.LocalAddr().(*net.UDPAddr).AddrPort(), wild: at.Addr().IsUnspecified(),
-		oob: make([]byte, 128),
+		in: newDatagram(unix.SYS_RECVMSG), out: sync.Pool{New: func() any { return newDatagram(unix.SYS_SENDMSG) }},
+	}
+	if s.raw, err = conn.SyscallConn(); err != nil {
+		_ = conn.Close()
+		return nil, err
 	}
 	if s.wild {
 		if err := s.wantPktinfo(); err != nil {
@@ -81,39 +90,33 @@ func (s *kernelSocket) Local() netip.AddrPort { return s.local }
 func (s *kernelSocket) Close() error { return s.conn.Close() }
 
 func (s *kernelSocket) Recv(b []byte) (n int, from netip.AddrPort, to netip.Addr, err error) {
-	n, on, _, from, err := s.conn.ReadMsgUDPAddrPort(b, s.oob)
-	if err != nil {
-		return 0, from, to, err
+	n, from, oob, err := s.in.recv(s.raw, b)
+	if err == nil && s.wild {
+		to = destination(oob, s.local.Addr())
 	}
-	if s.wild {
-		to = destination(s.oob[:on], s.local.Addr())
-	}
-	return n, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), to, nil
+	return n, from, to, err
 }
 
 func (s *kernelSocket) Send(b []byte, from netip.Addr, to netip.AddrPort) error {
-	var space [64]byte
-	var oob []byte
-	if s.wild {
-		oob = source(space[:], from, s.local.Addr().Is6())
+	six := s.local.Addr().Is6()
+	if !six && !to.Addr().Is4() {
+		return fmt.Errorf("udp: send to %v from an IPv4 socket", to)
 	}
-	if s.local.Addr().Is6() && to.Addr().Is4() {
-		to = netip.AddrPortFrom(netip.AddrFrom16(to.Addr().As16()), to.Port())
+	if !s.wild {
+		from = netip.Addr{}
 	}
-	_, _, err := s.conn.WriteMsgUDPAddrPort(b, oob, to)
-	if err != nil && oob != nil { // perhaps the address that the peer once spoke to is ours no longer
-		_, _, err = s.conn.WriteMsgUDPAddrPort(b, nil, to)
+	m := s.out.Get().(*datagram)
+	defer s.out.Put(m)
+	err := m.send(s.raw, b, from, to, six)
+	if err != nil && from.IsValid() { // perhaps the address that the peer once spoke to is ours no longer
+		err = m.send(s.raw, b, netip.Addr{}, to, six)
 	}
 	return err
 }
 
 func (s *kernelSocket) wantPktinfo() error {
-	raw, err := s.conn.SyscallConn()
-	if err != nil {
-		return err
-	}
 	var opt error
-	err = raw.Control(func(fd uintptr) {
+	err := s.raw.Control(func(fd uintptr) {
 		if s.local.Addr().Is4() {
 			opt = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
 		} else {
@@ -149,6 +152,18 @@ func destination(oob []byte, fallback netip.Addr) netip.Addr {
 		oob = oob[next:]
 	}
 	return fallback
+}
+
+// index is the interface of a zone, by name or number; 0: none.
+func index(zone string) uint32 {
+	if zone == "" {
+		return 0
+	}
+	if i, err := net.InterfaceByName(zone); err == nil {
+		return uint32(i.Index)
+	}
+	n, _ := strconv.ParseUint(zone, 10, 32)
+	return uint32(n)
 }
 
 func zone(index uint32) string {

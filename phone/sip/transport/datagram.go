@@ -1,0 +1,108 @@
+package transport
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// datagram is one recvmsg or sendmsg on a socket that Go's poller watches. The
+// call is made without telling the scheduler: a non-blocking one is over within
+// microseconds, and telling would wake its monitor for every datagram that
+// finds the server idle, which was a sixth of what a call cost.
+type datagram struct {
+	hdr   unix.Msghdr
+	iov   unix.Iovec
+	addr  unix.RawSockaddrInet6 // holds an IPv4 address as well
+	oob   [64]byte
+	errno syscall.Errno
+	n     int
+	trap  uintptr
+	step  func(fd uintptr) bool // do, made once
+}
+
+func newDatagram(trap uintptr) *datagram {
+	m := &datagram{trap: trap}
+	m.step = m.do
+	m.hdr.Name = (*byte)(unsafe.Pointer(&m.addr))
+	m.hdr.Iov, m.hdr.Iovlen = &m.iov, 1
+	return m
+}
+
+// do makes the call; false asks the poller to wait until it can be made.
+func (m *datagram) do(fd uintptr) bool {
+	for {
+		n, _, errno := syscall.RawSyscall(m.trap, fd, uintptr(unsafe.Pointer(&m.hdr)), 0)
+		m.n, m.errno = int(n), errno
+		if errno != unix.EINTR {
+			return errno != unix.EAGAIN
+		}
+	}
+}
+
+func (m *datagram) err() error {
+	if m.errno != 0 {
+		return os.NewSyscallError("socket", m.errno)
+	}
+	return nil
+}
+
+// over sets the buffer and the control message.
+func (m *datagram) over(b, oob []byte) {
+	m.iov.Base = unsafe.SliceData(b)
+	m.iov.SetLen(len(b))
+	m.hdr.Control = unsafe.SliceData(oob)
+	m.hdr.SetControllen(len(oob))
+}
+
+// recv reads a datagram into b.
+func (m *datagram) recv(raw syscall.RawConn, b []byte) (n int, from netip.AddrPort, oob []byte, err error) {
+	m.over(b, m.oob[:])
+	m.hdr.Namelen = unix.SizeofSockaddrInet6
+	if err := raw.Read(m.step); err != nil {
+		return 0, from, nil, err
+	}
+	if err := m.err(); err != nil {
+		return 0, from, nil, err
+	}
+	return m.n, m.source(), m.oob[:m.hdr.Controllen], nil
+}
+
+// source gives the sender's address, IPv4 as such.
+func (m *datagram) source() netip.AddrPort {
+	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&m.addr.Port))[:])
+	if m.addr.Family == unix.AF_INET {
+		four := (*unix.RawSockaddrInet4)(unsafe.Pointer(&m.addr))
+		return netip.AddrPortFrom(netip.AddrFrom4(four.Addr), port)
+	}
+	addr := netip.AddrFrom16(m.addr.Addr).Unmap()
+	if m.addr.Scope_id != 0 && addr.IsLinkLocalUnicast() {
+		addr = addr.WithZone(zone(m.addr.Scope_id))
+	}
+	return netip.AddrPortFrom(addr, port)
+}
+
+// send writes a datagram to an address of the socket's family, from an address
+// of ours if it is valid.
+func (m *datagram) send(raw syscall.RawConn, b []byte, from netip.Addr, to netip.AddrPort, six bool) error {
+	m.over(b, source(m.oob[:], from, six))
+	if six {
+		m.addr = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: to.Addr().As16(), Scope_id: index(to.Addr().Zone())}
+		m.hdr.Namelen = unix.SizeofSockaddrInet6
+	} else {
+		four := (*unix.RawSockaddrInet4)(unsafe.Pointer(&m.addr))
+		*four = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: to.Addr().As4()}
+		m.hdr.Namelen = unix.SizeofSockaddrInet4
+	}
+	binary.BigEndian.PutUint16((*[2]byte)(unsafe.Pointer(&m.addr.Port))[:], to.Port())
+	err := raw.Write(m.step)
+	m.over(nil, nil)
+	if err != nil {
+		return err
+	}
+	return m.err()
+}
