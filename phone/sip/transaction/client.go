@@ -154,7 +154,7 @@ func (c *Client) step(res *wire.Response) (pass bool, ack []byte, cancel bool) {
 		}
 		if code < 300 {
 			c.state = accepted
-			c.after(c.l.cfg.Timers.Lifetime(), c.end) // timer M
+			c.after(c.l.linger(c.l.cfg.Timers.Lifetime()), c.end) // timer M
 			c.req, c.bytes = nil, nil
 			return true, nil, false
 		}
@@ -177,7 +177,7 @@ func (c *Client) finish(linger time.Duration) {
 		linger = 0
 	}
 	c.req, c.bytes = nil, nil
-	c.after(linger, c.end)
+	c.after(c.l.linger(linger), c.end)
 }
 
 func (c *Client) provisional() (sendCancel bool) {

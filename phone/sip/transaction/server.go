@@ -153,12 +153,12 @@ func (s *Server) advance(code int) {
 	case s.invite && code < 300:
 		s.state = accepted // timer L; 2xx are retransmitted by the dialog
 		s.last = nil
-		s.after(t.Lifetime(), s.end)
+		s.after(s.l.linger(t.Lifetime()), s.end)
 	case s.invite:
 		s.state = completed
 		s.wait, s.left = t.T1, t.Lifetime()
 		if s.path.Protocol.Reliable() {
-			s.after(s.left, s.end)
+			s.after(s.l.linger(s.left), s.end)
 		} else {
 			s.after(s.wait, s.retransmit)
 		}
@@ -167,7 +167,7 @@ func (s *Server) advance(code int) {
 		s.after(0, s.end)
 	default:
 		s.state = completed
-		s.after(t.Lifetime(), s.end) // timer J
+		s.after(s.l.linger(t.Lifetime()), s.end) // timer J
 	}
 }
 
@@ -209,7 +209,7 @@ func (s *Server) again(req *wire.Request, p transport.Path) {
 		if s.state == completed {
 			s.state = confirmed
 			s.last = nil
-			s.after(s.l.cfg.Timers.T4, s.end) // timer I
+			s.after(s.l.linger(s.l.cfg.Timers.T4), s.end) // timer I
 		}
 		s.mu.Unlock()
 		return
