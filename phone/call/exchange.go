@@ -81,7 +81,7 @@ type Config struct {
 	Bus      *bus.Bus
 	Logger   *slog.Logger
 	RingTime time.Duration // until an unanswered call is given up
-	NewID    func() string
+	NewID    func() string // IDs sort by the time at which they were made
 }
 
 // MaxCalls bounds the calls at once; more are refused with 503.

@@ -28,11 +28,8 @@ func Open(ctx context.Context, s *store.Store) (*Ledger, error) {
 }
 
 const (
-	putCall = `INSERT INTO record_call (id, node, started, answered, ended, caller, name, dialled, callee, cause, sip_code, ended_by)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`
-	putLeg = `INSERT INTO record_leg (call_id, place, id, kind, party, device, sip_call_id, remote, started, answered, ended,
-		cause, code, codec, codec_by, packets_in, packets_out, lost, jitter_ms)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	putCall = `INSERT INTO record_call (id, node, started, answered, ended, caller, name, dialled, callee, cause, sip_code, ended_by, parties, legs)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`
 	putStanding  = `INSERT INTO record_standing (id, state) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state`
 	dropStanding = `DELETE FROM record_standing WHERE id = ?`
 )
@@ -46,29 +43,16 @@ func (l *Ledger) End(rec Record, done func(error)) {
 }
 
 func end(tx *store.Tx, r *Record) error {
-	res, err := tx.Exec(putCall, r.ID, r.Node, micro(r.Start), micro(r.Answer), micro(r.End), r.From, r.FromName,
-		r.Dialled, r.To, r.Cause, r.SIPCode, r.EndedBy)
+	legs, parties, err := writeLegs(r.Legs)
 	if err != nil {
 		return fmt.Errorf("record of call %s: %w", r.ID, err)
 	}
-	if _, err := tx.Exec(dropStanding, r.ID); err != nil {
-		return err
+	_, err = tx.Exec(putCall, r.ID, r.Node, micro(r.Start), micro(r.Answer), micro(r.End), r.From, r.FromName,
+		r.Dialled, r.To, r.Cause, r.SIPCode, r.EndedBy, parties, legs)
+	if err != nil {
+		return fmt.Errorf("record of call %s: %w", r.ID, err)
 	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return err
-	}
-	for i := range r.Legs {
-		if err := putLegOf(tx, r.ID, i, &r.Legs[i]); err != nil {
-			return fmt.Errorf("leg %d of call %s: %w", i, r.ID, err)
-		}
-	}
-	return nil
-}
-
-func putLegOf(tx *store.Tx, call string, place int, g *Leg) error {
-	_, err := tx.Exec(putLeg, call, place, g.ID, g.Kind, g.Party, g.Device, g.CallID, g.Remote,
-		micro(g.Start), micro(g.Answer), micro(g.End), g.Cause, g.Code, g.Codec, g.CodecBy,
-		int64(g.PacketsIn), int64(g.PacketsOut), int64(g.Lost), g.JitterMS)
+	_, err = tx.Exec(dropStanding, r.ID)
 	return err
 }
 

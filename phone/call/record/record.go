@@ -3,7 +3,7 @@
 // on with it.
 //
 //	answered, re-INVITE ─> Stand ─> record_standing ──after a restart──> Standing
-//	ended ──────────────> End ───> record_call + record_leg, standing row gone: one job
+//	ended ──────────────> End ───> record_call, standing row gone: one job
 //	start (unreadable)  ─> Interrupt ─> the same, with cause "interrupted"
 //
 // As the record and the removal of the standing row are one transaction, a call
@@ -19,7 +19,7 @@ import (
 // Record is a call that ended. Times in it are kept to the microsecond; a zero
 // time means that it did not happen.
 type Record struct {
-	ID       string    `json:"id"`
+	ID       string    `json:"id"` // sorts by Start
 	Node     string    `json:"node,omitempty"`
 	Start    time.Time `json:"start"`
 	Answer   time.Time `json:"answer,omitzero"`

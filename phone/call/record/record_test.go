@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -60,6 +61,7 @@ func TestBothDatabases(t *testing.T) {
 		"list":      testList,
 		"standing":  testStanding,
 		"interrupt": testInterrupt,
+		"migration": testMigration,
 	})
 }
 
@@ -80,6 +82,59 @@ func testEnd(t *testing.T, where string) {
 	}
 	if d := cmp.Diff([]Record{want}, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// Records of the first version keep their legs.
+func testMigration(t *testing.T, where string) {
+	s, err := store.Open(t.Context(), where, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin, err := migrations.ReadFile("migrations/00001_begin.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Migrate(t.Context(), "record", fstest.MapFS{"00001_begin.sql": {Data: begin}}); err != nil {
+		t.Fatal(err)
+	}
+	want := sample("1", noon)
+	want.Legs[0].Device = `sip:"odd\name"@[::1]`
+	bare := Record{ID: "0", Node: "n1", Start: noon, End: noon, Cause: "failed"}
+	err = s.Update(t.Context(), func(tx *store.Tx) error {
+		for _, r := range []Record{want, bare} {
+			if _, err := tx.Exec(`INSERT INTO record_call (id, node, started, answered, ended, caller, name, dialled, callee, cause, sip_code, ended_by)
+				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, r.ID, r.Node, micro(r.Start), micro(r.Answer), micro(r.End),
+				r.From, r.FromName, r.Dialled, r.To, r.Cause, r.SIPCode, r.EndedBy); err != nil {
+				return err
+			}
+			for i, g := range r.Legs {
+				if _, err := tx.Exec(`INSERT INTO record_leg (call_id, place, id, kind, party, device, sip_call_id, remote, started, answered, ended,
+					cause, code, codec, codec_by, packets_in, packets_out, lost, jitter_ms)
+					VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, r.ID, i, g.ID, g.Kind, g.Party, g.Device, g.CallID, g.Remote,
+					micro(g.Start), micro(g.Answer), micro(g.End), g.Cause, g.Code, g.Codec, g.CodecBy,
+					int64(g.PacketsIn), int64(g.PacketsOut), int64(g.Lost), g.JitterMS); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := open(t, where).List(t.Context(), Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]Record{want, bare}, got); d != "" {
+		t.Error(d)
+	}
+	if got, err := open(t, where).List(t.Context(), Filter{Party: "extension:102"}); err != nil || len(got) != 1 {
+		t.Errorf("%d records of 102, %v", len(got), err)
 	}
 }
 
