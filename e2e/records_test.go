@@ -14,9 +14,11 @@ type record struct {
 	Cause   string    `json:"cause"`
 	EndedBy string    `json:"ended_by"`
 	Legs    []struct {
-		CallID    string `json:"call_id"`
-		Codec     string `json:"codec"`
-		PacketsIn uint64 `json:"packets_in"`
+		CallID     string `json:"call_id"`
+		Codec      string `json:"codec"`
+		PacketsIn  uint64 `json:"packets_in"`
+		PacketsOut uint64 `json:"packets_out"`
+		Lost       uint64 `json:"lost"`
 	} `json:"legs"`
 }
 
