@@ -113,7 +113,7 @@ func (b *Baresip) configure(t testing.TB, control string) {
 	config := fmt.Sprintf(baresipConfig, b.account.own(), play, b.account.IP, control, b.recordings(), baresipRate, phonePorts)
 	b.write(t, "config", config)
 	b.write(t, "accounts", b.accountLine(codec))
-	b.write(t, "contacts", "")
+	b.write(t, "contacts", b.contacts())
 }
 
 // baresipConfig takes its own address, the file to play, its IP, the control
@@ -142,6 +142,9 @@ module aubridge.so
 module aufile.so
 module_tmp account.so
 module_app menu.so
+module_app contact.so
+module_app presence.so
+module_app mwi.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen %[4]s
 snd_path %[5]s

@@ -17,6 +17,8 @@ type Linphone struct {
 	*Process
 	account Account
 	folder  string
+
+	texts, statuses int // how far its output was searched for them
 }
 
 // linphoneRate is the rate of the played file.
@@ -87,8 +89,10 @@ func StartLinphone(t testing.TB, account Account) *Linphone {
 
 func (l *Linphone) register(t testing.TB) {
 	t.Helper()
-	l.Send(t, fmt.Sprintf("register sip:%s@%s sip:%s;transport=%s %s",
-		l.account.Number, l.account.Server, l.account.Server, l.account.Transport, l.account.Secret))
+	if l.account.Buddy == "" { // else its file says so
+		l.Send(t, fmt.Sprintf("register sip:%s@%s sip:%s;transport=%s %s",
+			l.account.Number, l.account.Server, l.account.Server, l.account.Transport, l.account.Secret))
+	}
 	deadline := time.NewTimer(Patience)
 	defer deadline.Stop()
 	ticker := time.NewTicker(registerPoll)
@@ -121,6 +125,7 @@ func (l *Linphone) config(t testing.TB) string {
 	} else {
 		b.WriteString("use_info=0\nuse_rfc2833=1\n")
 	}
+	b.WriteString(l.buddy())
 	fmt.Fprintf(&b, "[rtp]\naudio_rtp_port=%d\n", FreePort(t))
 	b.WriteString("[video]\nautomatically_initiate=0\nautomatically_accept=0\n")
 	for i, codec := range linphoneCodecs {

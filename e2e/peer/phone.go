@@ -37,6 +37,7 @@ type Account struct {
 	Codec     string  // the one codec it offers: pcmu (when empty), pcma, g722, opus, gsm, speex
 	Tone      float64 // what it plays, Hz
 
+	Buddy    string // a number whose presence it watches; it publishes its own (linphone)
 	Trace    bool   // prints the SIP it sends and receives (baresip)
 	Auto     bool   // answers by itself
 	InfoDTMF bool   // sends digits as SIP INFO instead of RFC 4733 (linphone)

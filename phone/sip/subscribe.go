@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -231,10 +232,10 @@ func (s *Server) notifyRequest(n *subscription.Notify, p transport.Path) (*wire.
 	d := dialog{
 		callID: n.Dialog.CallID, localTag: n.Tag, remoteTag: n.Dialog.RemoteTag, routes: n.Dialog.Routes, path: p, device: true,
 	}
-	for text, into := range map[string]*wire.Uri{n.Dialog.Local: &d.local, n.Dialog.Remote: &d.remote, n.Dialog.Target: &d.target} {
-		if err := wire.ParseUri(text, into); err != nil {
-			return nil, err
-		}
+	if err := errors.Join(
+		wire.ParseUri(n.Dialog.Local, &d.local), wire.ParseUri(n.Dialog.Remote, &d.remote), wire.ParseUri(n.Dialog.Target, &d.target),
+	); err != nil {
+		return nil, err
 	}
 	req := d.newRequest(wire.NOTIFY, n.Seq)
 	s.common(req)

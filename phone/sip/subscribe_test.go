@@ -154,7 +154,10 @@ func TestRefusedNotifyEndsTheSubscription(t *testing.T) {
 	l := newLab(t)
 	a := l.phone("101")
 	d, ok := a.subscribe("101", "Event: message-summary")
-	_, _, body := a.notified(481)
+	n, _, body := a.notified(481)
+	if n.From().Address.User != "101" || n.To().Address.User != "101" {
+		t.Errorf("told\n%s", n)
+	}
 	if !strings.Contains(body, "Voice-Message: 0/0 (0/0)\r\n") {
 		t.Error(body)
 	}
