@@ -65,6 +65,10 @@ type SIP struct {
 	// self-signed certificate is made. Relative to the folder of the file.
 	Certificate string `toml:"certificate"`
 	Key         string `toml:"key"`
+	// Authorities is a PEM file of certificates that trunks over TLS are believed by,
+	// beside the system's: such as the self-signed one of another Tincan. Relative to
+	// the folder of the file.
+	Authorities string `toml:"authorities"`
 	// RingTimeout ends a call that nobody answers. Default 60s.
 	RingTimeout time.Duration `toml:"ring_timeout"`
 	// RegisterMin and RegisterMax bound how long a registration lasts; phones

@@ -63,7 +63,7 @@ func Parse(name string, text []byte) (*Config, error) {
 
 // settle makes relative paths relative to the file's folder.
 func (c *Config) settle(dir string) {
-	for _, p := range []*string{&c.Data, &c.SIP.Certificate, &c.SIP.Key} {
+	for _, p := range []*string{&c.Data, &c.SIP.Certificate, &c.SIP.Key, &c.SIP.Authorities} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}

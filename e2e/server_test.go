@@ -32,12 +32,14 @@ type server struct {
 	rtp           struct{ first, last int }
 }
 
-// place is where a server runs: its address, its network namespace, and after
-// what silence a call ends there (the server's default when empty).
+// place is where a server runs: its address, its network namespace, after what
+// silence a call ends there (the server's default when empty), and more lines for
+// the table [sip] of its configuration.
 type place struct {
 	ip        string
 	netns     peer.Netns
 	deadMedia string
+	sip       string
 }
 
 // startServer starts a server on the loopback with what space says; extra are
@@ -73,12 +75,12 @@ func (s *server) configure(t *testing.T, extra ...string) {
 		media = fmt.Sprintf("timeout = %q", s.where.deadMedia)
 	}
 	s.write(t, "tincan.toml", fmt.Sprintf(configText, filepath.Join(s.folder, "data"), s.address(),
-		s.addressTLS(), s.where.ip, s.rtp.first, s.rtp.last, s.http, strings.Join(extra, "\n"), media))
+		s.addressTLS(), s.where.ip, s.rtp.first, s.rtp.last, s.http, strings.Join(extra, "\n"), media, s.where.sip))
 }
 
 // configText takes the data folder, the SIP address, the TLS address, the
 // address told to phones, the first and last RTP port, the HTTP port, more lines
-// for the top, and more for the media.
+// for the top, for the media and for [sip].
 const configText = `data = %q
 %[8]s
 [sip]
@@ -86,6 +88,7 @@ udp = [%[2]q]
 tcp = [%[2]q]
 tls = [%[3]q]
 external = %[4]q
+%[10]s
 [rtp]
 ports = "%[5]d-%[6]d"
 %[9]s

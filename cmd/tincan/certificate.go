@@ -58,8 +58,24 @@ func openCertificate(cfg *config.Config, log *slog.Logger) (*certificate, error)
 	return c, c.load()
 }
 
-func (c *certificate) tls() *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
+// tls is how we shake hands: with our certificate where we are called, by the
+// system's authorities and those of file (may be empty) where we call.
+func (c *certificate) tls(file string) (*tls.Config, error) {
+	t := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
+	if file == "" {
+		return t, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("[sip] authorities: %w", err)
+	}
+	if t.RootCAs, err = x509.SystemCertPool(); err != nil {
+		t.RootCAs = x509.NewCertPool() // a machine without any
+	}
+	if !t.RootCAs.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("[sip] authorities: %s has no certificate; give a PEM file", file)
+	}
+	return t, nil
 }
 
 func (c *certificate) load() error {

@@ -36,7 +36,7 @@ func TestRenewedCertificate(t *testing.T) {
 	serves := func() string {
 		t.Helper()
 		c.looked = time.Time{} // as if a second had passed
-		got, err := c.tls().GetCertificate(&tls.ClientHelloInfo{})
+		got, err := c.get(&tls.ClientHelloInfo{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -191,11 +191,15 @@ func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
+	handshake, err := certs.tls(cfg.SIP.Authorities)
+	if err != nil {
+		return err
+	}
 	s.external = newOutside(s.log)
 	s.gate = gate.New(gate.Config{Settings: gateSettings(cfg), Trusted: s.isTrunk, Held: s.heldBack})
 	s.sip = sip.New(sip.Config{
 		Node: node, Realm: realm, Directory: s.directory, Bindings: s.bindings, Media: s.media,
-		Bus: &s.bus, Gate: s.gate, Public: s.isPublic, Decoy: s.box.Derive("users that do not exist"), TLS: certs.tls(), Logger: s.log,
+		Bus: &s.bus, Gate: s.gate, Public: s.isPublic, Decoy: s.box.Derive("users that do not exist"), TLS: handshake, Logger: s.log,
 		Resolver: s.resolver(cfg),
 	}, s.settings(cfg))
 	s.onClose(s.sip.Close)
@@ -320,7 +324,7 @@ func (s *server) reconfigure(cfg *config.Config) error {
 		{"[sip] tcp", slices.Equal(old.SIP.TCP, cfg.SIP.TCP)},
 		{"[sip] tls", slices.Equal(old.SIP.TLS, cfg.SIP.TLS)},
 		{"[sip] dns", slices.Equal(old.SIP.DNS, cfg.SIP.DNS)},
-		{"[sip] certificate", old.SIP.Certificate == cfg.SIP.Certificate && old.SIP.Key == cfg.SIP.Key},
+		{"[sip] certificate", old.SIP.Certificate == cfg.SIP.Certificate && old.SIP.Key == cfg.SIP.Key && old.SIP.Authorities == cfg.SIP.Authorities},
 		{"[rtp]", old.RTP == cfg.RTP},
 		{"[http] listen", old.HTTP.Listen == cfg.HTTP.Listen},
 		{"[log] format", old.Log.Format == cfg.Log.Format},

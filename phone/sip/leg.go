@@ -3,6 +3,7 @@ package sip
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	wire "github.com/emiago/sipgo/sip"
@@ -44,8 +45,9 @@ type leg struct {
 	dialog
 	session
 	timer sessionTimer
-	link  *link // of the trunk that it is to; nil for a phone's
-	trip  *trip // out by that trunk; nil for others
+	link  *link       // of the trunk that it is to; nil for a phone's
+	seat  atomic.Bool // it counts as one of the trunk's calls
+	trip  *trip       // out by that trunk; nil for others
 
 	invite    *wire.Request // that we answer: the first INVITE, or a re-INVITE or UPDATE
 	inviteTx  responder
@@ -220,6 +222,7 @@ func (l *leg) Hangup(cause call.Cause) {
 	case l.stage >= leaving:
 	case l.stage == early && l.uac:
 		l.stage = leaving
+		l.unseat()
 		if l.client != nil {
 			l.client.Cancel()
 		} else {
@@ -276,6 +279,7 @@ func quoted(s string) string {
 // sendBye says goodbye. Called with mu held.
 func (l *leg) sendBye(cause call.Cause) {
 	l.stage = leaving
+	l.unseat()
 	l.stopTimers()
 	l.dropOffer()
 	bye := l.newRequest(wire.BYE, 0)

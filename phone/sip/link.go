@@ -96,11 +96,12 @@ func (k *link) serviceRoute() []string {
 	return k.route
 }
 
-// enter counts a call in, if the trunk may have one more.
-func (k *link) enter(out bool) error {
+// enter counts a call, if the trunk may have one more; whatever that may be, one
+// that stood already.
+func (k *link) enter(out, stood bool) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if limit := k.trunk.Limit; limit > 0 && k.in+k.out >= limit {
+	if limit := k.trunk.Limit; limit > 0 && !stood && k.in+k.out >= limit {
 		return call.Busy.Why(fmt.Sprintf("trunk %s has the %d calls that it may have at once", k.name, limit))
 	}
 	if out {
@@ -109,17 +110,6 @@ func (k *link) enter(out bool) error {
 		k.in++
 	}
 	return nil
-}
-
-// adopt counts a call in that stood before a restart, whatever the limit is now.
-func (k *link) adopt(out bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if out {
-		k.out++
-	} else {
-		k.in++
-	}
 }
 
 func (k *link) leave(out bool) {
@@ -132,12 +122,23 @@ func (k *link) leave(out bool) {
 	}
 }
 
-// admit counts a call of a trunk in.
-func (l *leg) admit() error {
+// admit counts the leg as one of its trunk's calls, if there may be one more.
+// stood is a call from before a restart.
+func (l *leg) admit(stood bool) error {
 	if l.link == nil {
 		return nil
 	}
-	return l.link.enter(l.uac)
+	err := l.link.enter(l.uac, stood)
+	l.seat.Store(err == nil)
+	return err
+}
+
+// unseat makes room for another call: as soon as this one is being left, since the
+// other side may call again before it acknowledges that.
+func (l *leg) unseat() {
+	if l.seat.CompareAndSwap(true, false) {
+		l.link.leave(l.uac)
+	}
 }
 
 // causeFrom gives the cause that an error is, or failure.

@@ -43,11 +43,21 @@ func unseparated(s string) string {
 }
 
 // dialled gives the number that a call is for: where its trunk says, else in the
-// Request-URI. A trunk that calls our Contact names the number in To.
+// Request-URI. A call to the account itself is one to its number, if that is known.
 func dialled(req *wire.Request, t *directory.Trunk) string {
 	if t == nil {
 		return userOf(&req.Recipient)
 	}
+	number := asked(req, t)
+	if t.Number != "" && number == t.Username {
+		return t.Number
+	}
+	return number
+}
+
+// asked gives the number that a trunk asks for. One that calls our Contact names
+// the number in To.
+func asked(req *wire.Request, t *directory.Trunk) string {
 	to := userOf(&req.To().Address)
 	switch {
 	case t.NumberFrom == "to":

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -42,12 +43,20 @@ func (k *link) qualify(now time.Time) {
 	})
 }
 
-// ask sends one OPTIONS.
+// errSilent is a target that has not answered yet when it should have.
+var errSilent = errors.New("no answer to OPTIONS")
+
+// ask sends one OPTIONS. A target that stays silent for a few seconds is down, and
+// up again if its answer comes later.
 func (k *link) ask(t *directory.Trunk, routes []string, target resolve.Target, heard func(resolve.Target, error)) {
 	e := &errand{s: k.s, try: k.try(), left: []resolve.Target{target}}
 	var seq uint32
 	e.seq = func() uint32 { seq++; return seq }
 	e.make = func(p transport.Path) *wire.Request { return k.options(t, routes, p, e.seq()) }
+	silent := time.AfterFunc(slowness*k.s.timers().T1, func() {
+		k.s.health.Failed(target, resolve.Timeout, 0)
+		heard(target, fmt.Errorf("%s: %w", target, errSilent))
+	})
 	e.done = func(res *wire.Response, end errandEnd) {
 		err := end.err
 		switch {
@@ -57,7 +66,12 @@ func (k *link) ask(t *directory.Trunk, routes []string, target resolve.Target, h
 		default: // whatever it says of the request, it is there
 			err = nil
 		}
-		heard(target, err)
+		switch {
+		case silent.Stop():
+			heard(target, err)
+		case err == nil:
+			k.found(stateUp, "", target)
+		}
 	}
 	e.run(errNoTarget)
 }

@@ -121,9 +121,8 @@ func (s *Server) Revive(state []byte, owner call.Owner) (call.Leg, error) {
 	}
 	l.timer.seconds, l.timer.ours = st.Session, st.Refresh
 	l.timer.rearm(l)
-	if l.link = s.links.party(l.party); l.link != nil {
-		l.link.adopt(l.uac)
-	}
+	l.link = s.links.party(l.party)
+	_ = l.admit(true)
 	s.addLeg(l)
 	return l, l.askedAgain(st)
 }

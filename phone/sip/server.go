@@ -373,9 +373,7 @@ func (s *Server) dropLeg(l *leg) {
 	if s.legs[l.localTag] == l { // the dialog of a fork that was let go has the same tag
 		delete(s.legs, l.localTag)
 		delete(s.guests, l)
-		if l.link != nil {
-			l.link.leave(l.uac)
-		}
+		l.unseat()
 	}
 	if l.mergeKey != "" {
 		delete(s.merges, l.mergeKey)

@@ -67,7 +67,7 @@ func (s *Server) dialRegistered(t *directory.Trunk, number string, offer media.D
 	}
 	l.device, l.key, l.heard = true, b.Key(), b.Updated
 	if err := wire.ParseUri(b.Contact, &l.target); err != nil {
-		l.link.leave(true)
+		l.unseat()
 		return nil, fmt.Errorf("contact of trunk %s: %w", t.Name, err)
 	}
 	l.remote = wire.Uri{Scheme: "sip", User: escape(number)}
@@ -79,12 +79,9 @@ func (s *Server) dialRegistered(t *directory.Trunk, number string, offer media.D
 
 // trunkLeg makes a leg that calls by a trunk, if it may have one more call.
 func (s *Server) trunkLeg(k *link, t *directory.Trunk, name string) (*leg, error) {
-	if err := k.enter(true); err != nil {
-		return nil, err
-	}
 	l := s.newLeg(t.Ref(), name, true)
 	l.link, l.trip = k, &trip{trunk: t, try: k.try()}
-	return l, nil
+	return l, l.admit(false)
 }
 
 // hop says where requests that are in no dialog go, and by which Route: the

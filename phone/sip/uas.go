@@ -59,7 +59,7 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 		return
 	}
 	l.ours = media.Description{Streams: offer.Streams}
-	if err := l.admit(); err != nil {
+	if err := l.admit(false); err != nil {
 		s.cfg.Logger.Warn("call refused", "from", who.Ref, "error", err)
 		l.refuse(causeFrom(err))
 		l.closeLines()
