@@ -75,6 +75,7 @@ func parseExpires(v string) (seconds int, refresher string) {
 func (t *sessionTimer) agree(l *leg, res *wire.Response) {
 	res.AppendHeader(wire.NewHeader("Supported", "timer"))
 	if t.wanted == 0 {
+		t.unsaid(l)
 		return
 	}
 	refresher := "uas"
@@ -112,8 +113,7 @@ func (t *sessionTimer) keep(req *wire.Request) {
 func (t *sessionTimer) agreed(l *leg, res *wire.Response) {
 	seconds, refresher := parseExpires(header(res, "Session-Expires", "x"))
 	if seconds == 0 {
-		t.stop()
-		t.seconds = 0
+		t.unsaid(l)
 		return
 	}
 	t.set(l, max(seconds, minSessionExpires), refresher != "uas")
@@ -143,6 +143,7 @@ func (t *sessionTimer) set(l *leg, seconds int, ours bool) {
 func (t *sessionTimer) rearm(l *leg) {
 	t.stop()
 	if t.seconds == 0 {
+		t.unsaid(l)
 		return
 	}
 	whole := time.Duration(t.seconds) * time.Second

@@ -1,6 +1,7 @@
 package siptest
 
 import (
+	"bytes"
 	"crypto/md5" // RFC 3261 digest
 	"encoding/hex"
 	"fmt"
@@ -75,6 +76,9 @@ func (p *Phone) read() {
 			return
 		}
 		m, err := wire.ParseMessage(b[:n])
+		if err != nil && bytes.HasPrefix(b, []byte("SIP/2.0 400 ")) {
+			continue // it repeats what the phone wrote wrongly
+		}
 		if err != nil {
 			p.t.Errorf("the server sent %q: %v", b[:n], err)
 			continue

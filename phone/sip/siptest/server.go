@@ -48,8 +48,10 @@ type Options struct {
 	Config func(*sip.Config)
 	// Settings nil: registrations of a minute to an hour, no timers, no pings.
 	Settings *sip.Settings
-	Logger   *slog.Logger // nil: nothing
-	RingTime time.Duration
+	Logger   *slog.Logger  // nil: nothing
+	RingTime time.Duration // 0: a minute
+	// Silence ends a call that has no sound from a party; 0: never.
+	Silence time.Duration
 }
 
 // Server is a phone server on a network in memory, with sockets for UDP and TCP
@@ -105,7 +107,7 @@ func (s *Server) open(ctx context.Context, o Options) (err error) {
 	if err = s.objects(ctx, dir, o); err != nil {
 		return err
 	}
-	if s.Media, err = media.NewEngine(media.Config{First: 10000, Last: 20000, Logger: o.Logger, Network: s.Host.Media()}); err != nil {
+	if s.Media, err = media.NewEngine(media.Config{First: 10000, Last: 20000, Logger: o.Logger, Timeout: o.Silence, Network: s.Host.Media()}); err != nil {
 		return err
 	}
 	config := sip.Config{
