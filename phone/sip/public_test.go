@@ -177,15 +177,9 @@ func TestStrangerCannotPointMediaElsewhere(t *testing.T) {
 
 // talk sends sound from a phone's offered port to the server's.
 func talk(s *siptest.Server, p *siptest.Phone, offered *wire.Request, packets int) {
-	_, port, _ := strings.Cut(string(offered.Body()), "m=audio ")
-	var to uint16
-	_, _ = fmt.Sscanf(port, "%d", &to)
 	from := netip.AddrPortFrom(p.At().Addr(), 40000)
 	for i := range packets {
-		b := make([]byte, 172)
-		b[0], b[3], b[7], b[11] = 0x80, byte(i), byte(i*160), 9
-		b[6], b[2] = byte(i*160>>8), byte(i>>8)
-		s.Net.Send(from, netip.AddrPortFrom(s.At().Addr(), to), b)
+		s.Net.Send(from, netip.AddrPortFrom(s.At().Addr(), audioPort(offered)), rtp(i))
 		time.Sleep(20 * time.Millisecond)
 	}
 }

@@ -177,7 +177,12 @@ type outsider struct {
 
 func listen(t *testing.T, s *siptest.Server, addr string) *outsider {
 	t.Helper()
-	conn, err := s.Net.Host(addr).ListenPacket(netip.AddrPortFrom(netip.MustParseAddr(addr), siptest.Port))
+	return listenAt(t, s, netip.AddrPortFrom(netip.MustParseAddr(addr), siptest.Port))
+}
+
+func listenAt(t *testing.T, s *siptest.Server, at netip.AddrPort) *outsider {
+	t.Helper()
+	conn, err := s.Net.Host(at.Addr().String()).ListenPacket(at)
 	if err != nil {
 		t.Fatal(err)
 	}

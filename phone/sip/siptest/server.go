@@ -67,6 +67,7 @@ type Server struct {
 	Ledger    *record.Ledger
 	Store     *store.Store
 	Bus       bus.Bus
+	Folder    string // of its data
 
 	routes map[string]string
 	ids    atomic.Int64
@@ -100,7 +101,8 @@ func Start(t testing.TB, net *memory.Network, o Options) *Server {
 }
 
 func (s *Server) open(ctx context.Context, o Options) (err error) {
-	dir := s.t.TempDir()
+	s.Folder = s.t.TempDir()
+	dir := s.Folder
 	if s.Store, err = store.Open(ctx, dir, store.Options{Logger: o.Logger}); err != nil {
 		return err
 	}

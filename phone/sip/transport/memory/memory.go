@@ -47,6 +47,7 @@ type Network struct {
 	packets   map[netip.AddrPort]inbox
 	listeners map[netip.AddrPort]*listener
 	next      uint16
+	sent      int
 	lost      int
 }
 
@@ -99,6 +100,7 @@ func (n *Network) Send(from, to netip.AddrPort, b []byte) {
 func (n *Network) fate() (after []time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.sent++
 	w := n.weather
 	if n.chance.Float64() < w.Loss {
 		n.lost++
@@ -127,6 +129,13 @@ func (n *Network) arrive(d datagram) {
 		n.lost++
 		n.mu.Unlock()
 	}
+}
+
+// Sent counts all datagrams.
+func (n *Network) Sent() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.sent
 }
 
 // Host makes a host with addresses; the first of a family is the one that it
