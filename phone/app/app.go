@@ -125,6 +125,9 @@ func (l *leg) Own(o call.Owner) {
 	l.owner = o
 }
 
+// Able is what it was offered and takes (call.Leg).
+func (l *leg) Able() media.Description { return l.offer }
+
 func (l *leg) Alert(int, *media.Description)  {}
 func (l *leg) Answer(media.Description)       {}
 func (l *leg) Prepare(media.Description)      {}

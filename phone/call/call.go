@@ -62,8 +62,9 @@ type Call struct {
 	sides       [2]side
 	forks       []*fork
 	earlyFrom   Leg
-	early       media.Description // the answer that the caller was given early
-	pending     *media.Description
+	early       media.Description  // the answer that the caller was given early
+	pending     *media.Description // what offeredTo was offered, until it answers
+	offeredTo   Leg
 	bridges     []*media.Bridge
 	ring        *time.Timer
 	ledger      *time.Timer // the ledger has until then to answer
@@ -71,7 +72,9 @@ type Call struct {
 	moving      *move
 	endedBy     string
 	reserved    *moveOffer
+	arrived     *moved // waits until the call stands
 	forward     *move
+	referral    *referral
 	written     []func()
 	gone        []record.Leg // legs that left before the end
 }
@@ -139,6 +142,18 @@ func (c *Call) handle(m any) {
 		c.renewed(m)
 	case OfferRefused:
 		c.offerRefused(m)
+	case Referred:
+		c.referred(m)
+	case referAnswered:
+		c.referAnswered(m)
+	case referFailed:
+		c.referOver(m.r, m.cause)
+	case Redirected:
+		c.redirected(m)
+	case Picked:
+		c.picked(m)
+	case takenOver:
+		c.takenOver(m)
 	case Pressed:
 		c.pressed(m)
 	case Silent:
@@ -175,7 +190,11 @@ func (c *Call) late(m any) {
 		if m.Written != nil {
 			c.afterWritten(m.Written)
 		}
-	case stood, spliced, ringOver, end:
+	case Referred:
+		m.Progress(noSuchLeg)
+	case Picked:
+		letGo(m.By, noSuchLeg)
+	case stood, spliced, ringOver, end, takenOver, referAnswered, referFailed:
 	case recordWritten:
 		c.recordWritten()
 	default:
@@ -186,13 +205,15 @@ func (c *Call) late(m any) {
 func (c *Call) begin() {
 	c.x.publish(c, "incoming", c.setup.Dialled)
 	c.x.cfg.Logger.Debug("call comes in", "call", c.id, "from", c.setup.From.Ref, "dialled", c.setup.Dialled, "sip_call_id", c.a.Info().CallID)
-	dest, ok := c.x.cfg.Router.Route(c.setup.From, c.setup.Dialled)
-	if !ok {
-		c.finish(NotFound.Why("no route for this number"), "server")
-		return
+	if c.destination == "" {
+		dest, ok := c.x.cfg.Router.Route(c.setup.From, c.setup.Dialled)
+		if !ok {
+			c.finish(NotFound.Why("no route for this number"), "server")
+			return
+		}
+		c.destination = dest
 	}
-	c.destination = dest
-	c.dial(dest)
+	c.dial(c.destination)
 }
 
 func (c *Call) dial(dest string) {
@@ -327,15 +348,21 @@ func (c *Call) stood() {
 	c.phase = standing
 	c.ledger.Stop()
 	c.a.Prepare(c.sides[0].local)
+	c.b.Prepare(c.sides[1].local)
 	if !c.join() {
 		c.finish(NotAcceptable.Why("the caller takes "+c.sides[0].codec+", the other side "+c.sides[1].codec), "server")
 		return
 	}
 	c.a.Answer(c.sides[0].local)
+	c.b.Answer(c.sides[1].local) // of who picked the call up
 	c.x.publish(c, "answered", c.sides[0].codec)
 	c.x.cfg.Logger.Debug("call answered", "call", c.id, "sip_call_ids", c.wireIDs(), "from", c.setup.From.Ref, "to", c.to(), "codec", c.sides[0].codec, "callee_codec", c.sides[1].codec)
 	if c.pending != nil {
+		c.offeredTo = c.a
 		c.a.Offer(*c.pending)
+	}
+	if c.arrived != nil {
+		c.take(*c.arrived)
 	}
 }
 
@@ -390,6 +417,7 @@ func (c *Call) legEnded(m Ended) {
 
 func (c *Call) ended(m Ended) {
 	switch {
+	case c.referrerLeft(m):
 	case m.Leg == c.a:
 		c.finish(m.Cause, "caller")
 	case m.Leg == c.b && c.phase >= answering:

@@ -46,6 +46,9 @@ type Setup struct {
 	Dialled     string
 	Offer       media.Description // of the caller
 	MaxForwards int
+	ReferredBy  string      // party that sent the caller here; "": nobody
+	Diverted    []Diversion // numbers called before this one, the first one first
+	AnswerMode  string      // "auto": the called phone is asked to answer by itself
 }
 
 // Attempt is a destination being called.

@@ -123,6 +123,10 @@ func (l *leg) Reply(_ media.Description, err error) {
 	l.do(func() { l.replies = append(l.replies, err) })
 }
 
+func (l *leg) Able() media.Description {
+	return media.Description{Streams: []media.Stream{{Kind: media.Audio, Proto: "RTP/AVP", RTP: media.Pending, Direction: media.SendRecv, Formats: []codec.Format{l.format}}}}
+}
+
 func (l *leg) Flows() (flows []media.Flow) {
 	l.do(func() { flows = append(flows, l.flows...) })
 	return flows

@@ -38,6 +38,8 @@ type Leg interface {
 	// Flows gives the media by line of the description, nil where a line is
 	// refused. They exist from the first description on, until Release.
 	Flows() []media.Flow
+	// Able is what the party last said that it can take, in its own numbers.
+	Able() media.Description
 	// Release gives the media back. The call does it once, at the end.
 	Release()
 	// Info is what records and people want to know.
@@ -51,6 +53,8 @@ type Leg interface {
 type Info struct {
 	Kind   string // "sip", "app"
 	Party  string // destination form: extension:101, trunk:load, app:echo
+	Number string // that others reach the party by
+	Name   string // for people
 	Device string // which of the party's devices
 	CallID string // the leg's own id on the wire: SIP's Call-ID
 	// OurTag and TheirTag tell the dialog apart where CallID does not: SIP's tags.
@@ -100,6 +104,30 @@ type (
 		Leg Leg
 		Err error
 	}
+	// Referred is a party's wish that the other be connected to a number, or, if
+	// Replaced is not nil, take the place of that leg, whose owner is Of.
+	// Progress tells it what comes of that: codes below 200, then one final.
+	Referred struct {
+		Leg      Leg
+		To       string
+		Replaced Leg
+		Of       Owner
+		Progress func(Cause)
+	}
+	// Redirected is a called party's refusal that names numbers to call instead.
+	Redirected struct {
+		Leg    Leg
+		To     []string
+		Reason string // as a Diversion has it
+	}
+	// Picked is a caller that wants the place of a leg; it is told to that leg's
+	// owner. EarlyOnly: only if the leg rings still.
+	Picked struct {
+		Leg       Leg
+		By        Leg
+		Setup     Setup
+		EarlyOnly bool
+	}
 	// Pressed is a digit that the media could not carry to the other side.
 	Pressed struct {
 		Leg   Leg
@@ -124,6 +152,9 @@ func (e Offered) from() Leg      { return e.Leg }
 func (e Reanswered) from() Leg   { return e.Leg }
 func (e Renewed) from() Leg      { return e.Leg }
 func (e OfferRefused) from() Leg { return e.Leg }
+func (e Referred) from() Leg     { return e.Leg }
+func (e Redirected) from() Leg   { return e.Leg }
+func (e Picked) from() Leg       { return e.Leg }
 func (e Pressed) from() Leg      { return e.Leg }
 func (e Silent) from() Leg       { return e.Leg }
 func (e Changed) from() Leg      { return e.Leg }

@@ -135,18 +135,18 @@ func (c *Call) renewed(m Renewed) {
 	c.changed()
 }
 
-// reanswered is the caller taking the codec of the party that answered.
+// reanswered is a party taking the codec of the other side.
 func (c *Call) reanswered(m Reanswered) {
-	_, mine, _ := c.peer(m.Leg)
+	_, mine, theirs := c.peer(m.Leg)
 	if mine == nil {
 		return
 	}
-	if c.pending != nil && m.Leg == c.a {
-		mine.inUse, mine.codec = m.Answer, m.Answer.Codec()
-		mine.codecB = "re-offered: " + c.b.Info().Party + " answered with another codec than the early media had"
+	if c.pending != nil && m.Leg == c.offeredTo {
+		mine.local, mine.inUse, mine.codec = *c.pending, m.Answer, m.Answer.Codec()
+		mine.codecB = "re-offered: the other side has another codec than the party began with"
 		c.pending = nil
 		if !c.join() {
-			c.finish(NotAcceptable.Why("the caller took "+mine.codec+", the other side has "+c.sides[1].codec), "server")
+			c.finish(NotAcceptable.Why(mine.leg.Info().Party+" took "+mine.codec+", the other side has "+theirs.codec), "server")
 			return
 		}
 	}
@@ -154,11 +154,11 @@ func (c *Call) reanswered(m Reanswered) {
 }
 
 func (c *Call) offerRefused(m OfferRefused) {
-	if c.pending == nil || m.Leg != c.a {
+	if c.pending == nil || m.Leg != c.offeredTo {
 		return
 	}
 	c.pending = nil
 	if !c.join() {
-		c.finish(NotAcceptable.Why("the caller keeps "+c.sides[0].codec+", the other side takes "+c.sides[1].codec), "server")
+		c.finish(NotAcceptable.Why("the caller has "+c.sides[0].codec+", the other side "+c.sides[1].codec), "server")
 	}
 }

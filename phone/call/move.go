@@ -107,7 +107,8 @@ func (c *Call) startMove(m transfer) {
 
 func (c *Call) reserve(m moveOffer) {
 	_, mine, _ := c.peer(m.replaced)
-	if c.phase != standing || mine == nil || c.reserved != nil || c.moving != nil {
+	rings := c.phase < answering && m.replaced == c.a
+	if c.phase != standing && !rings || mine == nil || c.reserved != nil || c.moving != nil {
 		m.from.actor.post(moveRefuse{m.token})
 		return
 	}
@@ -159,21 +160,23 @@ func (c *Call) take(m moved) {
 		letGo(m.leg, Normal)
 		return
 	}
-	replaced := c.reserved.replaced
-	c.reserved = nil
-	_, mine, _ := c.peer(replaced)
-	c.unjoin()
-	replaced.Own(nil)
-	replaced.Hangup(Normal)
-	c.markFork(replaced)
-	c.leave(replaced, c.start, c.answered, Cause{Kind: "replaced", Code: 200}, *mine)
-	m.leg.Own(c)
-	*mine, c.pending = m.side, nil // what was to be offered was for the leg that left
-	if replaced == c.a {
-		c.a = m.leg
-	} else {
-		c.b = m.leg
+	if c.phase == answering { // it was answered meanwhile, and is being written
+		c.arrived = &m
+		return
 	}
+	replaced := c.reserved.replaced
+	c.reserved, c.arrived = nil, nil
+	if c.phase < answering {
+		c.takeRinging(m, replaced)
+		return
+	}
+	_, mine, theirs := c.peer(replaced)
+	c.unjoin()
+	c.letOut(replaced, *mine)
+	m.leg.Own(c)
+	c.replaceBy(replaced, m.leg)
+	*mine, c.pending = m.side, nil // what was to be offered was for the leg that left
+	c.conform(m.leg, mine, theirs)
 	if !c.join() {
 		c.finish(NotAcceptable.Why("the transferred party has "+mine.codec+", which the other side does not take"), "server")
 		return
@@ -182,13 +185,47 @@ func (c *Call) take(m moved) {
 	c.changed()
 }
 
+// takeRinging makes the moved leg the caller of a call that nobody answered yet:
+// a transfer before the answer. It has media already, and is offered what the
+// answer brings.
+func (c *Call) takeRinging(m moved, replaced Leg) {
+	c.unjoin()
+	replaced.Own(nil)
+	replaced.Hangup(Cancelled)
+	c.leave(replaced, c.start, time.Time{}, Cause{Kind: "replaced", Code: 200}, side{})
+	m.leg.Own(c)
+	c.a, c.b, c.sides[0] = m.leg, nil, m.side
+	c.setup.Offer = m.leg.Able()
+	c.earlyFrom, c.early = m.leg, m.side.inUse
+	c.x.publish(c, "moved", m.leg.Info().Party)
+}
+
+// conform offers a party that was moved here the codec of the other side, if it
+// has another and can take that one.
+func (c *Call) conform(l Leg, mine, theirs *side) {
+	if mine.codec == theirs.codec {
+		return
+	}
+	if want, err := media.AnswerFrom(l.Able(), theirs.inUse); err == nil {
+		c.pending, c.offeredTo = &want, l
+		l.Offer(want)
+	}
+}
+
 // endMoves is called when the call ends for another reason.
 func (c *Call) endMoves(Cause) {
 	if m := c.moving; m != nil {
 		m.to.actor.post(moveCancel{m})
 		c.stopMove(m, errMoveEnded)
 	}
+	if m := c.arrived; m != nil {
+		c.arrived = nil
+		letGo(m.leg, Normal)
+	}
 	c.reserved = nil
+	if c.referral != nil {
+		c.endReferral(noSuchLeg)
+	}
 }
 
 // lateMove answers what other calls ask of one that is over.
@@ -223,6 +260,7 @@ func (a absent) Offer(media.Description)        {}
 func (a absent) Reply(media.Description, error) {}
 func (a absent) Digit(media.Digit)              {}
 func (a absent) Flows() []media.Flow            { return nil }
+func (a absent) Able() media.Description        { return media.Description{} }
 func (a absent) Release()                       {}
 func (a absent) Info() Info                     { return a.info }
 func (a absent) State() []byte                  { return nil }

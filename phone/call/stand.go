@@ -159,11 +159,13 @@ type adopted struct{}
 
 func (c *Call) adopted() {
 	c.a.Prepare(c.sides[0].local)
+	c.b.Prepare(c.sides[1].local)
 	if !c.join() {
 		c.finish(Interrupted.Why("media could not be joined again"), "server")
 		return
 	}
 	c.a.Answer(c.sides[0].local) // the process may have ended before the caller heard
+	c.b.Answer(c.sides[1].local)
 	c.x.cfg.Logger.Info("call adopted after a restart", "call", c.id, "from", c.setup.From.Ref, "to", c.to())
 	c.x.publish(c, "adopted", "")
 }

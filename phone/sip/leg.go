@@ -67,6 +67,8 @@ type leg struct {
 	peerAllow   string
 	infos       []media.Digit // digits that wait for the answer to an INFO
 	infoOut     bool
+	referred    int           // REFERs so far
+	extra       []wire.Header // of our INVITE: how the call came about
 	retry       *time.Timer
 }
 
@@ -160,6 +162,8 @@ func (l *leg) request(tx *transaction.Server, req *wire.Request, p transport.Pat
 		l.update(tx, req)
 	case wire.INFO:
 		l.info(tx, req)
+	case wire.REFER:
+		l.refer(tx, req)
 	case wire.OPTIONS:
 		l.s.options(tx, req)
 	default:
@@ -176,7 +180,7 @@ func (l *leg) bye(tx *transaction.Server, req *wire.Request) {
 	if ringing { // not allowed (RFC 3261 15), but said; its INVITE still wants an end
 		cause = call.Rejected.Why("the phone said goodbye before it answered")
 		l.stage = leaving
-		l.client.Cancel()
+		l.client.Cancel("")
 	} else {
 		l.stage = gone
 	}
@@ -224,7 +228,7 @@ func (l *leg) Hangup(cause call.Cause) {
 		l.stage = leaving
 		l.unseat()
 		if l.client != nil {
-			l.client.Cancel()
+			l.client.Cancel(reasonFor(cause))
 		} else {
 			l.stage = gone
 			go l.s.dropLeg(l)
@@ -284,8 +288,8 @@ func (l *leg) sendBye(cause call.Cause) {
 	l.dropOffer()
 	bye := l.newRequest(wire.BYE, 0)
 	l.s.common(bye)
-	if cause.Kind != call.Normal.Kind {
-		bye.AppendHeader(wire.NewHeader("Reason", "SIP;cause="+itoa(cause.Code)+";text=\""+quoted(cause.Error())+"\""))
+	if reason := reasonFor(cause); reason != "" {
+		bye.AppendHeader(wire.NewHeader("Reason", reason))
 	}
 	bye.SetBody(nil)
 	l.send(bye, func(res *wire.Response, err error) {
@@ -297,6 +301,18 @@ func (l *leg) sendBye(cause call.Cause) {
 		l.mu.Unlock()
 		l.s.dropLeg(l)
 	})
+}
+
+// reasonFor gives the Reason (RFC 3326) of an end; "" for a plain goodbye. A
+// phone shows no missed call for one that was answered elsewhere (cause 200).
+func reasonFor(cause call.Cause) string {
+	switch cause.Kind {
+	case call.Normal.Kind:
+		return ""
+	case call.Elsewhere.Kind:
+		return `SIP;cause=200;text="Call completed elsewhere"`
+	}
+	return "SIP;cause=" + itoa(cause.Code) + ";text=\"" + quoted(cause.Error()) + "\""
 }
 
 // common adds what every request of ours carries.
@@ -328,7 +344,7 @@ func (l *leg) stopTimers() {
 func (l *leg) Info() call.Info {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := call.Info{Kind: "sip", Party: l.party, Device: l.name, CallID: l.callID, OurTag: l.localTag, TheirTag: l.remoteTag, CalledIn: !l.uac}
+	i := call.Info{Kind: "sip", Party: l.party, Device: l.name, CallID: l.callID, Number: userOf(&l.remote), Name: l.remName, OurTag: l.localTag, TheirTag: l.remoteTag, CalledIn: !l.uac}
 	if l.path.Remote.IsValid() {
 		i.Remote = string(l.path.Protocol) + ":" + l.path.Remote.String()
 	}
@@ -348,6 +364,13 @@ func (l *leg) Release() {
 		l.lastStats = r.Stats()
 	}
 	l.closeLines()
+}
+
+// Able is the party's latest description (call.Leg).
+func (l *leg) Able() media.Description {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.theirs
 }
 
 // Flows gives the media (call.Leg).

@@ -195,6 +195,29 @@ func (l *lab) Revive(kind string, state []byte, o call.Owner) (call.Leg, error) 
 	return l.sip.Revive(state, o)
 }
 
+// setCodecs changes what an extension may use.
+func (l *lab) setCodecs(number string, codecs ...string) {
+	l.t.Helper()
+	err := l.store.Update(l.t.Context(), func(tx *store.Tx) error {
+		forms, err := directory.Extensions{}.Read(tx)
+		for i := range forms {
+			if forms[i].Number == number {
+				forms[i].Codecs = codecs
+			}
+		}
+		if err != nil {
+			return err
+		}
+		return directory.Extensions{}.Write(tx, forms, nil)
+	})
+	if err == nil {
+		err = l.dirs.Reload(l.t.Context())
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
 // last gives the latest call record, once there are n.
 func (l *lab) last(n int) record.Record {
 	l.t.Helper()
@@ -383,6 +406,15 @@ func begins(m wire.Message, first string) bool {
 // answer replies to a request.
 func (p *phone) answer(req wire.Message, code int, tag, body string, extra ...string) {
 	p.t.Helper()
+	res := p.reply(req, code, tag, extra...)
+	if body != "" {
+		withSDP(res, []byte(body))
+	}
+	p.write(res.String())
+}
+
+// reply makes a response.
+func (p *phone) reply(req wire.Message, code int, tag string, extra ...string) *wire.Response {
 	res := transaction.Reply(req.(*wire.Request), code, "X")
 	if tag != "" {
 		transaction.SetTag(res, tag)
@@ -392,10 +424,7 @@ func (p *phone) answer(req wire.Message, code int, tag, body string, extra ...st
 		k, v, _ := strings.Cut(e, ": ")
 		res.AppendHeader(wire.NewHeader(k, v))
 	}
-	if body != "" {
-		withSDP(res, []byte(body))
-	}
-	p.write(res.String())
+	return res
 }
 
 // auth makes the Authorization line that a challenge asks for.

@@ -264,10 +264,13 @@ func (s *Server) Totals() *Counts { return &s.counts }
 func (s *Server) Transactions() (servers, clients int) { return s.layer.Count() }
 
 // Methods that we take, for Allow.
-const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, SUBSCRIBE, PUBLISH, MESSAGE"
+const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, SUBSCRIBE, PUBLISH, MESSAGE, REFER"
 
 // supported are the extensions that a Require may name.
-var supported = map[string]bool{"timer": true, "eventlist": true}
+var supported = map[string]bool{"timer": true, "replaces": true, "norefersub": true, "answermode": true, "histinfo": true, "eventlist": true}
+
+// tags are those that a call may make use of, for Supported.
+const tags = "timer, replaces, norefersub"
 
 type responder interface {
 	Respond(*wire.Response) []byte
@@ -314,7 +317,7 @@ func (s *Server) Request(tx *transaction.Server, req *wire.Request, p transport.
 	case wire.MESSAGE:
 		s.message(tx, req, p)
 	case wire.REFER:
-		tx.RespondOnce(s.withAllow(s.reply(req, wire.StatusMethodNotAllowed, "Method Not Allowed")))
+		tx.RespondOnce(s.reply(req, wire.StatusForbidden, "Only a call can be referred"))
 	default:
 		tx.RespondOnce(s.withAllow(s.reply(req, wire.StatusNotImplemented, "Not Implemented")))
 	}
@@ -397,7 +400,7 @@ func (s *Server) withAllow(res *wire.Response) *wire.Response {
 func (s *Server) options(tx *transaction.Server, req *wire.Request) {
 	res := s.withAllow(s.reply(req, wire.StatusOK, "OK"))
 	res.AppendHeader(wire.NewHeader("Accept", "application/sdp"))
-	res.AppendHeader(wire.NewHeader("Supported", "timer, eventlist"))
+	res.AppendHeader(wire.NewHeader("Supported", tags+", eventlist"))
 	if s.watch != nil {
 		res.AppendHeader(wire.NewHeader("Allow-Events", s.watch.Events()))
 	}

@@ -73,7 +73,7 @@ func parseExpires(v string) (seconds int, refresher string) {
 // agree answers what the INVITE asked for, and starts. The caller refreshes
 // unless it wants us to.
 func (t *sessionTimer) agree(l *leg, res *wire.Response) {
-	res.AppendHeader(wire.NewHeader("Supported", "timer"))
+	res.AppendHeader(wire.NewHeader("Supported", tags))
 	if t.wanted == 0 {
 		t.unsaid(l)
 		return
@@ -89,7 +89,7 @@ func (t *sessionTimer) agree(l *leg, res *wire.Response) {
 
 // propose asks for a session timer in our INVITE.
 func (t *sessionTimer) propose(req *wire.Request, interval time.Duration, minSE int) {
-	req.AppendHeader(wire.NewHeader("Supported", "timer"))
+	req.AppendHeader(wire.NewHeader("Supported", tags))
 	if interval == 0 {
 		return
 	}
@@ -99,7 +99,7 @@ func (t *sessionTimer) propose(req *wire.Request, interval time.Duration, minSE 
 
 // keep repeats in a refresh what stands.
 func (t *sessionTimer) keep(req *wire.Request) {
-	req.AppendHeader(wire.NewHeader("Supported", "timer"))
+	req.AppendHeader(wire.NewHeader("Supported", tags))
 	if t.seconds > 0 {
 		refresher := "uas"
 		if t.ours {

@@ -147,7 +147,7 @@ func (l *leg) hasten(attempt int) {
 		l.client = nil
 		l.mu.Unlock()
 		if silent != nil {
-			silent.Cancel()
+			silent.Cancel("")
 		}
 		l.s.health.Failed(t.target, resolve.Timeout, 0)
 		l.onward(transaction.ErrTimeout)

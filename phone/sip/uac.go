@@ -99,6 +99,7 @@ func (l *leg) ring(p transport.Path, err error, offer media.Description, set cal
 		return
 	}
 	l.showCaller(set)
+	l.extra = append(l.history(set), l.autoAnswer(set)...)
 	body := l.describe(offer)
 	l.localSeq++
 	l.inviteSeq = l.localSeq
@@ -113,6 +114,9 @@ func (l *leg) inviteRequest(seq uint32, forwards int, minSE int) *wire.Request {
 	req.AppendHeader(l.s.contact(l.path, l.localTag))
 	req.AppendHeader(wire.NewHeader("User-Agent", l.s.product()))
 	req.AppendHeader(wire.NewHeader("Allow", allow))
+	for _, h := range l.extra {
+		req.AppendHeader(h)
+	}
 	l.timer.propose(req, l.s.settings.Load().Session, minSE)
 	return req
 }
@@ -283,9 +287,20 @@ func (l *leg) failed(res *wire.Response) {
 	was := l.stage
 	l.stage, l.client = gone, nil
 	if was == early {
-		l.post(call.Ended{Leg: l, Cause: causeOf(res)})
+		l.post(l.refusal(res))
 	}
 	go l.s.dropLeg(l)
+}
+
+// refusal is what a failure means to the call: its end, or that a phone of ours
+// sends it on.
+func (l *leg) refusal(res *wire.Response) call.Event {
+	if res.IsRedirection() && l.device {
+		if numbers, reason := l.s.redirects(res, userOf(&l.remote)); len(numbers) > 0 {
+			return call.Redirected{Leg: l, To: numbers, Reason: reason}
+		}
+	}
+	return call.Ended{Leg: l, Cause: causeOf(res)}
 }
 
 // causeOf says in our words why a party refused.

@@ -23,6 +23,11 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 		tx.RespondOnce(s.reply(req, code, why))
 		return
 	}
+	old, owner, earlyOnly, code := s.takesOver(req, who)
+	if code != 0 {
+		tx.Respond(s.reply(req, code, "Replaces: "+reasonPhrase(code)))
+		return
+	}
 	key := mergeKey(req)
 	if !s.claim(key, tx.Key()) {
 		tx.Respond(s.reply(req, wire.StatusLoopDetected, "Merged Request"))
@@ -67,9 +72,15 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 		return
 	}
 	s.addLeg(l)
-	s.cfg.Calls.Incoming(l, call.Setup{
+	set := call.Setup{
 		From: who, Dialled: dialled(req, s.trunkNamed(who.Ref)), Offer: offer, MaxForwards: forwards(req) - 1,
-	})
+		Diverted: diverted(req), AnswerMode: answerMode(req),
+	}
+	if old != nil {
+		owner.Post(call.Picked{Leg: old, By: l, Setup: set, EarlyOnly: earlyOnly})
+		return
+	}
+	s.cfg.Calls.Incoming(l, set)
 }
 
 // keyOf finds the registration of the device that calls.
@@ -313,12 +324,20 @@ func reasonPhrase(code int) string {
 		return "Session Progress"
 	case 200:
 		return "OK"
+	case 100:
+		return "Trying"
+	case 202:
+		return "Accepted"
+	case 403:
+		return "Forbidden"
 	case 404:
 		return "Not Found"
 	case 408:
 		return "Request Timeout"
 	case 480:
 		return "Temporarily Unavailable"
+	case 481:
+		return "Call/Transaction Does Not Exist"
 	case 482:
 		return "Loop Detected"
 	case 483:

@@ -35,7 +35,8 @@ type Client struct {
 	timer    *time.Timer
 	wait     time.Duration
 	left     time.Duration
-	cancel   bool // asked for before the first response
+	cancel   bool   // asked for before the first response
+	why      string // Reason of the CANCEL
 	inOrder  sync.Mutex
 	isInvite bool
 }
@@ -196,10 +197,11 @@ func (c *Client) provisional() (sendCancel bool) {
 }
 
 // Cancel asks an INVITE to end (RFC 3261 9.1): at once, or with the first
-// provisional response. The final response follows; if none does within
-// 64*T1, ErrTimeout.
-func (c *Client) Cancel() {
+// provisional response. reason is for its Reason header (RFC 3326), if not
+// empty. The final response follows; if none does within 64*T1, ErrTimeout.
+func (c *Client) Cancel(reason string) {
 	c.mu.Lock()
+	c.why = reason
 	asked := c.cancel
 	c.cancel = true
 	now := !asked && c.state == proceeding && c.isInvite
@@ -215,7 +217,7 @@ func (c *Client) sendCancel() {
 		c.mu.Unlock()
 		return
 	}
-	b := cancelFor(c.req)
+	b := cancelFor(c.req, c.why)
 	c.after(c.l.cfg.Timers.Lifetime(), func() { c.fail(ErrTimeout) })
 	c.mu.Unlock()
 	c.l.requestAs(b, c.path, c.branch)
@@ -278,9 +280,12 @@ func ackFor(invite *wire.Request, res *wire.Response) *wire.Request {
 }
 
 // cancelFor is RFC 3261 9.1's CANCEL.
-func cancelFor(invite *wire.Request) *wire.Request {
+func cancelFor(invite *wire.Request, reason string) *wire.Request {
 	req := sameTransaction(invite, wire.CANCEL)
 	req.AppendHeader(wire.HeaderClone(invite.To()))
+	if reason != "" {
+		req.AppendHeader(wire.NewHeader("Reason", reason))
+	}
 	req.SetBody(nil)
 	return req
 }

@@ -234,8 +234,8 @@ func TestCancelWaitsForAProvisional(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		c := b.out(wire.INVITE, tcp, func(*wire.Response, error) {})
-		c.Cancel()
-		c.Cancel()
+		c.Cancel("")
+		c.Cancel("")
 		b.wantSent("0.0 INVITE")
 		b.answerTo(0, 100, "")
 		b.wantSent("0.0 INVITE", "0.0 CANCEL")
@@ -256,7 +256,7 @@ func TestCancelThatNobodyHeeds(t *testing.T) {
 		var failed error
 		c := b.out(wire.INVITE, tcp, func(_ *wire.Response, err error) { failed = err })
 		b.answerTo(0, 180, "x")
-		c.Cancel()
+		c.Cancel("")
 		pass(33 * time.Second)
 		if failed != ErrTimeout {
 			t.Errorf("ended with %v, want ErrTimeout", failed)
