@@ -156,8 +156,8 @@ func (s *Server) latest(key string) (last directory.Binding, ok bool) {
 
 // trunkOf finds the trunk that a request comes from when it is no phone's: by its
 // source, by the Contact that the trunk was given (carriers call from other
-// addresses than their registrar's), or by the address of the registrar that we
-// are registered at (others do not call that Contact).
+// addresses than their registrar's), or by coming from just where we are
+// registered (others do not call that Contact).
 func (s *Server) trunkOf(req *wire.Request, p transport.Path) (*directory.Trunk, bool) {
 	snap := s.cfg.Directory.Snapshot()
 	if t, ok := snap.TrunkFor(p.Remote); ok && t.Accept == "" {
@@ -166,7 +166,7 @@ func (s *Server) trunkOf(req *wire.Request, p transport.Path) (*directory.Trunk,
 	if t, ok := snap.TrunkByToken(req.Recipient.User); ok {
 		return t, true
 	}
-	return s.links.registrar(p.Remote.Addr())
+	return s.links.registrar(p)
 }
 
 // trunkNamed finds the trunk of a party.

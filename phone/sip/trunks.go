@@ -2,7 +2,6 @@ package sip
 
 import (
 	"context"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -143,16 +142,17 @@ func (k *link) attachment() *attachment {
 	return k.attached
 }
 
-// registrar finds the trunk that we are registered at, at an address. Where there
-// are several, none is meant.
-func (ls *links) registrar(from netip.Addr) (found *directory.Trunk, ok bool) {
+// registrar finds the trunk that we are registered at, at the other end of a path:
+// over UDP the same address and port, else the same connection. Where there are
+// several, none is meant.
+func (ls *links) registrar(from transport.Path) (found *directory.Trunk, ok bool) {
 	n := 0
 	ls.each(func(k *link) {
 		a := k.attachment()
 		if a == nil {
 			return
 		}
-		if p, _ := a.at(); p.Remote.IsValid() && p.Remote.Addr() == from {
+		if p, _ := a.at(); p == from || p.Protocol == transport.UDP && from.Protocol == p.Protocol && p.Remote == from.Remote {
 			found, n = k.setup(), n+1
 		}
 	})
