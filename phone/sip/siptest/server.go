@@ -150,6 +150,11 @@ func (s *Server) objects(ctx context.Context, dir string, o Options) error {
 			text, where := directory.Extensions{}.Secret(&o.Extensions[i])
 			*text = box.Seal([]byte(*text), where)
 		}
+		for i := range o.Trunks {
+			if text, where := (directory.Trunks{}).Secret(&o.Trunks[i]); text != nil {
+				*text = box.Seal([]byte(*text), where)
+			}
+		}
 		return errors.Join(directory.Extensions{}.Write(tx, o.Extensions, nil), directory.Trunks{}.Write(tx, o.Trunks, nil))
 	})
 	if err != nil {
