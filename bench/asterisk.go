@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"tincan/bench/proc"
@@ -51,6 +52,9 @@ var asteriskModules = []string{
 	"res_pjsip_session",
 }
 
+// asteriskLamps are what lamps need beside.
+var asteriskLamps = []string{"res_pjsip_outbound_publish", "res_pjsip_exten_state", "res_pjsip_dialog_info_body_generator"}
+
 // asteriskFiles are its configuration files by name.
 func (s setting) asteriskFiles(folder, address string) map[string]string {
 	var directories strings.Builder
@@ -59,11 +63,18 @@ func (s setting) asteriskFiles(folder, address string) map[string]string {
 	for _, name := range []string{"astvarlibdir", "astdbdir", "astdatadir", "astspooldir", "astrundir", "astlogdir"} {
 		fmt.Fprintf(&directories, "%s => %s\n", name, folder)
 	}
+	modules, dialplan := asteriskModules, "[load]\nexten => 9000,1,Dial(PJSIP/9000@load)\n"
+	if len(s.watched) > 0 {
+		modules = append(slices.Clone(modules), asteriskLamps...)
+	}
+	for _, number := range s.watched {
+		dialplan += fmt.Sprintf("exten => %[1]s,hint,PJSIP/%[1]s\nexten => %[1]s,1,Dial(PJSIP/%[1]s)\n", number)
+	}
 	return map[string]string{
 		"asterisk.conf":   directories.String(),
-		"modules.conf":    "[modules]\nautoload=no\nload=" + strings.Join(asteriskModules, ".so\nload=") + ".so\n",
+		"modules.conf":    "[modules]\nautoload=no\nload=" + strings.Join(modules, ".so\nload=") + ".so\n",
 		"rtp.conf":        fmt.Sprintf("[general]\nrtpstart=%d\nrtpend=%d\n", rtpFirst, rtpFirst+portsPerCall*s.calls+sparePorts),
-		"extensions.conf": "[load]\nexten => 9000,1,Dial(PJSIP/9000@load)\n",
+		"extensions.conf": dialplan,
 		"pjsip.conf":      s.pjsip(address),
 	}
 }

@@ -37,6 +37,7 @@ type subject struct {
 type setting struct {
 	callee     string   // where calls to 9000 go, host:port
 	extensions []string // accounts, all with the secret of register.go
+	watched    []string // those of extensions that lamps show
 	calls      int      // media ports wanted
 	data       string   // data folder of an earlier run, to start again with; new when empty
 }

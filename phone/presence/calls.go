@@ -13,7 +13,7 @@ type Step uint8
 
 // The steps.
 const (
-	Trying   Step = iota // it dialled, or is about to ring
+	Trying   Step = iota // it dialled
 	Ringing              // it rings, or hears that the other side does
 	Answered             // it speaks
 	Over
@@ -163,8 +163,8 @@ func parts(s *call.Snapshot) (out []part) {
 	for i := range s.Legs {
 		l := &s.Legs[i]
 		extension, ok := strings.CutPrefix(l.Party, "extension:")
-		if !ok {
-			continue
+		if !ok || !l.CalledIn && !l.Rang && !l.Up {
+			continue // a device that is called takes part once it rings
 		}
 		d := Dialog{
 			Call: s.ID, ID: l.ID, Calling: l.CalledIn, Held: l.Held,
