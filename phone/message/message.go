@@ -45,7 +45,9 @@ type Message struct {
 	From   string // who sent it, in destination form: extension:101, trunk:load, server
 	Number string // what the receiver is shown
 	Name   string // likewise; may be empty
-	To     string // the number that was dialled; within Carrier an extension's
+	// Private is a sender who asks not to be shown.
+	Private bool
+	To      string // the number that was dialled; within Carrier an extension's
 	// Headers are what goes with the content unchanged: "Subject", "Content-Language"
 	// and the like, by the names that mail and SIP share.
 	Headers map[string]string

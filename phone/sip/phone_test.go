@@ -128,7 +128,7 @@ func openLab(t *testing.T, dir, addr string) *lab {
 	must(err)
 	l.sip.SetWatch(l.subs)
 	l.texts, err = message.Open(ctx, message.Config{
-		Store: l.store, Bus: b, Logger: log, Carriers: []message.Carrier{l.sip}, NewID: transaction.Token,
+		Store: l.store, Bus: b, Logger: log, Carriers: []message.Carrier{l.sip}, Trunks: l.sip, NewID: transaction.Token,
 		Route: func(_, number string) (string, bool) { return l.Route(call.Party{}, number) },
 	})
 	must(err)

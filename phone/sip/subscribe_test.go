@@ -219,3 +219,39 @@ func (l *lab) eventually(done func() bool) {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+// What a lamp tells of a ringing call is enough to pick it up (RFC 3891).
+func TestLampPicksUp(t *testing.T) {
+	l := newLab(t)
+	a, b, w := l.phone("102"), l.phone("101"), l.phone("103")
+	b.register()
+	_, ok := w.subscribe("101", "Event: dialog")
+	if !begins(ok, "200") {
+		t.Fatal(ok)
+	}
+	w.notified(200)
+	ad := a.invite("101", a.offer("3", "0"))
+	in := b.expect("INVITE")
+	b.answer(in, 180, "bt", "")
+	a.expect("180")
+	_, _, body := w.notified(200)
+	attr := func(name string) string {
+		_, rest, _ := strings.Cut(body, " "+name+`="`)
+		value, _, _ := strings.Cut(rest, `"`)
+		return value
+	}
+	wd := w.invite("101", w.offer("3"), "Replaces: "+attr("call-id")+";to-tag="+attr("local-tag")+";from-tag="+attr("remote-tag"))
+	mine := w.expect("200")
+	w.send("ACK", target(mine), wd.within(mine), "")
+	theirs := a.expect("200")
+	a.send("ACK", target(theirs), ad.within(theirs), "")
+	b.expect("CANCEL")
+	b.answer(in, 487, "bt", "")
+	b.expect("ACK")
+	end := ad.within(theirs).next()
+	a.send("BYE", target(theirs), end, "")
+	a.expect("200")
+	bye := w.expect("BYE")
+	w.answer(bye, 200, "", "")
+	l.idle()
+}

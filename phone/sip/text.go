@@ -49,7 +49,7 @@ func (s *Server) message(tx *transaction.Server, req *wire.Request, p transport.
 		return
 	}
 	m := message.Message{
-		From: who.Ref, Number: who.Number, Name: who.Name, To: userOf(&req.Recipient),
+		From: who.Ref, Number: who.Number, Name: who.Name, Private: who.Private, To: dialled(req, s.trunkNamed(who.Ref)),
 		Type: header(req, "Content-Type", "c"), Body: req.Body(), Headers: map[string]string{}, Hops: forwards(req) - 1,
 	}
 	if m.Type == "" {
@@ -185,6 +185,9 @@ func (s *Server) messageRequest(m *message.Message, target, remote wire.Uri, p t
 	from := wire.FromHeader{
 		DisplayName: quoted(m.Name), Address: wire.Uri{Scheme: "sip", User: escape(m.Number), Host: s.domain(p)},
 		Params: wire.HeaderParams{{K: "tag", V: transaction.Token()}},
+	}
+	if m.Private {
+		from.DisplayName, from.Address = anonymousName, wire.Uri{Scheme: "sip", User: anonymousUser, Host: anonymousHost}
 	}
 	id := wire.CallIDHeader(s.cfg.Node + "-" + transaction.Token())
 	req.AppendHeader(&from)

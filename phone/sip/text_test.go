@@ -3,11 +3,14 @@ package sip
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	wire "github.com/emiago/sipgo/sip"
+
+	"tincan/phone/directory"
 )
 
 // message sends a text with authentication and gives the answer.
@@ -113,4 +116,35 @@ func TestTextRefused(t *testing.T) {
 	s := l.phone("666")
 	s.send("MESSAGE", "sip:101@tincan", dlg{callID: "x", from: "y", seq: 1}, "")
 	s.expect("401")
+}
+
+// A carrier that challenges gets the message with credentials, and its answer is
+// the sender's.
+func TestTextByTrunk(t *testing.T) {
+	l := newLab(t)
+	carrier := l.phone("carrier")
+	l.trunk(directory.TrunkForm{
+		Name: "net", Address: carrier.addr().String(), Domain: "carrier.example", Username: "4711", Secret: "pwcarrier", CallerID: "pai",
+	})
+	l.routes["0049"] = "trunk:net/+49"
+	a := l.phone("101")
+	for _, c := range []struct{ says, want string }{{"200", "200"}, {"404", "404"}, {"500", "480"}} {
+		got := make(chan wire.Message, 1)
+		go func() { got <- a.message("0049", "text/plain", hello) }()
+		in := carrier.expect("MESSAGE")
+		if carrier.proof(in, "pwcarrier") == nil {
+			carrier.challenge(in, 407, "n1"+c.says, "")
+			in = carrier.expect("MESSAGE")
+		}
+		req := in.(*wire.Request)
+		if carrier.proof(in, "pwcarrier") == nil || string(req.Body()) != hello || req.Recipient.User != "+49" || req.From().Address.User != "4711" ||
+			!strings.Contains(header(req, "P-Asserted-Identity"), "sip:101@") {
+			t.Errorf("came\n%s", req)
+		}
+		code, _ := strconv.Atoi(c.says)
+		carrier.answer(in, code, "ct", "")
+		if res := <-got; !begins(res, c.want) {
+			t.Errorf("want %s, got\n%s", c.want, res)
+		}
+	}
 }
