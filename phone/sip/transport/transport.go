@@ -252,10 +252,6 @@ func parse(p *wire.Parser, b []byte) (m wire.Message, err error) {
 	return m, whole(m)
 }
 
-// single are the headers of which a message has one (RFC 3261 7.3.1, table 2):
-// with two, who reads it and who sent it may think of different ones.
-var single = [...]string{"From", "To", "Call-ID", "CSeq", "Content-Length", "Max-Forwards"}
-
 // whole makes sure of the headers that every part of the server relies on (RFC
 // 3261 8.1.1).
 func whole(m wire.Message) error {
@@ -271,15 +267,46 @@ func whole(m wire.Message) error {
 	case m.CSeq() == nil:
 		return bad("no CSeq")
 	}
-	for _, name := range single {
-		if len(m.GetHeaders(name)) > 1 {
-			return bad("%s comes twice", name)
-		}
+	if name := twice(m); name != "" {
+		return bad("%s comes twice", name)
 	}
 	if req, ok := m.(*wire.Request); ok && req.Method != m.CSeq().MethodName {
 		return bad("the method is another in CSeq")
 	}
 	return nil
+}
+
+// twice finds a header that must be single (RFC 3261 7.3.1, table 2) and is not:
+// who reads the message and who sent it may think of different ones.
+func twice(m wire.Message) string {
+	list, ok := m.(interface{ Headers() []wire.Header })
+	if !ok {
+		return ""
+	}
+	var from, to, id, seq, length, forwards int
+	for _, h := range list.Headers() {
+		var n *int
+		switch h.(type) {
+		case *wire.FromHeader:
+			n = &from
+		case *wire.ToHeader:
+			n = &to
+		case *wire.CallIDHeader:
+			n = &id
+		case *wire.CSeqHeader:
+			n = &seq
+		case *wire.ContentLengthHeader:
+			n = &length
+		case *wire.MaxForwardsHeader:
+			n = &forwards
+		default:
+			continue
+		}
+		if *n++; *n > 1 {
+			return h.Name()
+		}
+	}
+	return ""
 }
 
 // tidy looks at the headers before the parser does. Text that is not UTF-8 (RFC
