@@ -200,3 +200,6 @@ func fields(stat string) []string {
 	_, rest, _ := strings.Cut(stat[strings.LastIndexByte(stat, ')')+1:], " ")
 	return strings.Fields(rest)
 }
+
+// PID is its process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }

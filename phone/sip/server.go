@@ -28,7 +28,6 @@ import (
 	"tincan/bus"
 	"tincan/phone/call"
 	"tincan/phone/directory"
-	"tincan/phone/event"
 	"tincan/phone/media"
 	"tincan/phone/sip/resolve"
 	"tincan/phone/sip/transaction"
@@ -107,6 +106,7 @@ type Server struct {
 	counts    Counts
 	started   time.Time
 	watched   atomic.Bool
+	refusals  ration
 	watch     *watch.Watch  // nil: nothing can be watched
 	texts     Texts         // nil: no text messages
 	begun     chan struct{} // closed by Start
@@ -443,12 +443,6 @@ func header(m wire.Message, names ...string) string {
 		}
 	}
 	return ""
-}
-
-func (s *Server) refused(p transport.Path, req *wire.Request, user, why string) {
-	s.counts.Refused.Add(1)
-	s.cfg.Bus.Publish(event.Refused{Time: time.Now(), Peer: p.Remote, Method: string(req.Method), User: user, Why: why})
-	s.cfg.Logger.Warn("request refused", "peer", p.Remote, "transport", p.Protocol, "method", req.Method, "user", clip(user), "why", why)
 }
 
 // clip bounds what a stranger can write into a log.
