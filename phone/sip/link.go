@@ -18,8 +18,11 @@ type links struct {
 	all map[string]*link
 }
 
-// of gives the link of a trunk as it is set up now.
+// of gives the link of a trunk as it is set up now, which may be newer than t.
 func (ls *links) of(t *directory.Trunk) *link {
+	if now, ok := ls.s.cfg.Directory.Snapshot().Trunk(t.Name); ok {
+		t = now
+	}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	k := ls.all[t.Name]

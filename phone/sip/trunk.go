@@ -48,8 +48,8 @@ func (s *Server) DialTrunk(t *directory.Trunk, number string, set call.Setup, ow
 	}
 	l.remote = phoneURI(t, number, cmp.Or(t.Domain, host))
 	l.trip.offer, l.trip.set = offer, set
-	l.prepare(owner, set)
 	l.routes, l.trip.routes = routes, routes
+	l.prepare(owner, set)
 	s.targets(hop, l.depart)
 	return []call.Leg{l}, nil
 }

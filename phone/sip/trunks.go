@@ -34,6 +34,17 @@ func (s *Server) Trunks() []TrunkStatus {
 	return out
 }
 
+// TrunksFailing counts the trunks that should work and do not.
+func (s *Server) TrunksFailing() (n int) {
+	for _, st := range s.Trunks() {
+		switch st.State {
+		case string(registration.Waiting), string(registration.Refused), stateDown, stateNotHere:
+			n++
+		}
+	}
+	return n
+}
+
 // TrunksChanged takes up the trunks as the directory has them now: registers
 // where that is new, and says goodbye where it is over.
 func (s *Server) TrunksChanged() {
@@ -96,22 +107,19 @@ func (k *link) follow(t *directory.Trunk) {
 // Unregister says goodbye to all trunks and waits for their answers until ctx
 // ends: for an end that is meant, not for a restart.
 func (s *Server) Unregister(ctx context.Context) {
-	left := make(chan struct{}, 1)
-	n := 0
+	var all []*attachment
 	s.links.each(func(k *link) {
 		if a := k.detach(); a != nil {
-			n++
-			a.client.Stop(true, func() {
-				select {
-				case left <- struct{}{}:
-				case <-s.ctx.Done():
-				}
-			})
+			all = append(all, a)
 		}
 	})
-	for range n {
+	ended := make(chan struct{}, len(all)) // so that none waits for who has gone
+	for _, a := range all {
+		a.client.Stop(true, func() { ended <- struct{}{} })
+	}
+	for range all {
 		select {
-		case <-left:
+		case <-ended:
 		case <-ctx.Done():
 			return
 		}
