@@ -99,14 +99,16 @@ func (l *leg) adorn(req *wire.Request, p transport.Path, on transaction.Response
 		req.AppendHeader(wire.NewHeader("P-Called-Party-ID", "<"+u.String()+">"))
 	}
 	l.credentials = nil
-	if t.try != nil {
-		l.credentials = t.try.Before(string(req.Method), req.Recipient.String())
-		addCredentials(req, l.credentials)
+	if t.try == nil {
+		return l.returning(nil, p, on)
 	}
+	l.credentials = t.try.Before(string(req.Method), req.Recipient.String())
+	addCredentials(req, l.credentials)
 	return l.returning(req.Clone(), p, on)
 }
 
-// returning takes what comes back to one INVITE. Called with mu held.
+// returning takes what comes back to one INVITE; req is what to send again with
+// credentials, nil where there is no account. Called with mu held.
 func (l *leg) returning(req *wire.Request, p transport.Path, on transaction.Responses) transaction.Responses {
 	t := l.trip
 	t.attempt++

@@ -188,6 +188,21 @@ func TestWrongPasswordIsSaidOnce(t *testing.T) {
 	}
 }
 
+func TestChallengedWithoutAnAccount(t *testing.T) {
+	l := newLab(t)
+	carrier := l.phone("carrier")
+	l.trunk(directory.TrunkForm{Name: "out", Address: carrier.addr().String()})
+	a := l.phone("101")
+	a.register()
+	a.invite("9000", a.offer())
+	carrier.challenge(carrier.expect("INVITE"), 407, "n", "")
+	carrier.expect("ACK")
+	if why := a.header(a.expect("503"), "Reason"); !strings.Contains(why, "give it username and secret") {
+		t.Error(why)
+	}
+	l.idle()
+}
+
 // A trunk by name: the first target refuses, or is dead; the second takes the
 // call, and the next call goes there at once.
 func TestFailOver(t *testing.T) {

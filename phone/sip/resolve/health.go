@@ -104,6 +104,9 @@ func (h *Health) Down(t Target) bool {
 // Sort puts the targets that are passed over behind the others; otherwise the
 // order stays. A call rather tries a place that was dead a minute ago than none.
 func (h *Health) Sort(targets []Target) []Target {
+	if len(targets) < 2 {
+		return targets
+	}
 	out := slices.Clone(targets)
 	rank := func(t Target) int {
 		if h.Down(t) {
