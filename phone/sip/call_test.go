@@ -489,8 +489,8 @@ func TestStrangersAndOptions(t *testing.T) {
 		s.expect(code)
 	}
 	d.seq++
-	s.send("INVITE", "sip:101@tincan", d, "", "Require: 100rel, foo")
-	if res := s.expect("420"); header(res, "Unsupported") != "100rel, foo" {
+	s.send("INVITE", "sip:101@tincan", d, "", "Require: 100rel, foo, bar")
+	if res := s.expect("420"); header(res, "Unsupported") != "foo, bar" {
 		t.Error(res)
 	}
 	l.idle()

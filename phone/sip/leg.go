@@ -64,6 +64,8 @@ type leg struct {
 	offering    bool   // a re-INVITE of ours is out
 	offerSeq    uint32 // its CSeq
 	noOffer     bool   // our 2xx carries the offer, the ACK the answer
+	late        bool   // likewise of the first INVITE: what the party takes is not known yet
+	rel         reliable
 	peerAllow   string
 	infos       []media.Digit // digits that wait for the answer to an INFO
 	infoOut     bool
@@ -164,6 +166,8 @@ func (l *leg) request(tx *transaction.Server, req *wire.Request, p transport.Pat
 		l.info(tx, req)
 	case wire.REFER:
 		l.refer(tx, req)
+	case wire.PRACK:
+		l.prack(tx, req)
 	case wire.OPTIONS:
 		l.s.options(tx, req)
 	default:
@@ -258,6 +262,7 @@ func (l *leg) byeAnyway() {
 // refuse answers the first INVITE with a failure. Called with mu held.
 func (l *leg) refuse(cause call.Cause) {
 	l.stage = gone
+	l.rel.again.stop()
 	if l.invite == nil {
 		return
 	}
@@ -334,6 +339,7 @@ func (l *leg) fail(cause call.Cause) {
 
 func (l *leg) stopTimers() {
 	l.ok.stop()
+	l.rel.again.stop()
 	l.timer.stop()
 	if l.retry != nil {
 		l.retry.Stop()

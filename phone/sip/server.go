@@ -264,13 +264,13 @@ func (s *Server) Totals() *Counts { return &s.counts }
 func (s *Server) Transactions() (servers, clients int) { return s.layer.Count() }
 
 // Methods that we take, for Allow.
-const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, SUBSCRIBE, PUBLISH, MESSAGE, REFER"
+const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, SUBSCRIBE, PUBLISH, MESSAGE, REFER, PRACK"
 
 // supported are the extensions that a Require may name.
-var supported = map[string]bool{"timer": true, "replaces": true, "norefersub": true, "answermode": true, "histinfo": true, "eventlist": true}
+var supported = map[string]bool{"timer": true, "replaces": true, hundredRel: true, "norefersub": true, "answermode": true, "histinfo": true, "eventlist": true}
 
 // tags are those that a call may make use of, for Supported.
-const tags = "timer, replaces, norefersub"
+const tags = "timer, replaces, norefersub, " + hundredRel
 
 type responder interface {
 	Respond(*wire.Response) []byte

@@ -175,6 +175,9 @@ func (l *leg) provisional(res *wire.Response) {
 	if l.stage != early {
 		return
 	}
+	if !l.arrived(res, tag) {
+		return
+	}
 	if l.remoteTag == "" && tag != "" {
 		l.fromResponse(res) // requests in the early dialog go there
 	}

@@ -46,6 +46,9 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 	l.link = s.links.party(who.Ref)
 	l.inviteSeq = req.CSeq().SeqNo
 	l.mergeKey, l.invite, l.inviteTx, l.theirs = key, req, tx, offer
+	l.late = len(req.Body()) == 0
+	l.noOffer = l.late
+	l.rel.asked(req)
 	l.peerAllow = header(req, "Allow")
 	if res := l.timer.asked(s, req); res != nil {
 		s.release(key)
@@ -168,9 +171,7 @@ func (s *Server) offered(req *wire.Request) (media.Description, *wire.Response) 
 	case err != nil:
 		return d, s.reply(req, wire.StatusBadRequest, quoted(clip(err.Error())))
 	case !ok:
-		res := s.reply(req, wire.StatusNotAcceptableHere, "Not Acceptable Here")
-		res.AppendHeader(wire.NewHeader("Warning", "399 tincan \"a call must begin with an offer: late offers are not taken yet\""))
-		return d, res
+		return lateOffer(), nil
 	}
 	return d, nil
 }
@@ -183,10 +184,10 @@ func (l *leg) Alert(code int, answer *media.Description) {
 		return
 	}
 	res := l.dialogReply(l.invite, code)
-	if answer != nil {
+	if answer != nil && !l.late {
 		withSDP(res, l.settled(*answer))
 	}
-	l.inviteTx.Respond(res)
+	l.provision(res)
 }
 
 // Prepare sets up the media of an answer (call.Leg).
@@ -204,6 +205,9 @@ func (l *leg) Prepare(answer media.Description) {
 
 // settled makes an answer ours and puts it into effect.
 func (l *leg) settled(answer media.Description) []byte {
+	if l.late {
+		l.theirs = answer // until the ACK says more
+	}
 	body := l.describe(answer)
 	l.configure()
 	return body
@@ -227,6 +231,15 @@ func (l *leg) Answer(answer media.Description) {
 	if l.stage != early || l.uac || l.invite == nil {
 		return
 	}
+	if l.rel.waits {
+		l.rel.answer = &answer // RFC 3262 3: not before the PRACK
+		return
+	}
+	l.give(answer)
+}
+
+// give sends the 200. Called with mu held.
+func (l *leg) give(answer media.Description) {
 	res := l.dialogReply(l.invite, wire.StatusOK)
 	l.timer.agree(l, res)
 	withSDP(res, l.settled(answer))
@@ -275,12 +288,8 @@ func (l *leg) acked(req *wire.Request) {
 	}
 	l.ok.stop()
 	if l.noOffer {
-		l.noOffer = false
-		if d, ok, err := offerIn(req); ok && err == nil {
-			l.theirs = d
-			l.configure()
-			l.post(call.Renewed{Leg: l, Answer: media.Within(l.ours, d)})
-		}
+		d, ok, err := offerIn(req)
+		l.lateAnswer(d, ok && err == nil)
 	}
 	if l.stage == answered {
 		l.stage, l.vias, l.asked = up, nil, time.Time{}
