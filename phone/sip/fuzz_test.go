@@ -31,6 +31,7 @@ const (
 	idle byte = iota
 	ringing
 	standing
+	transferring // the caller sends the callee on to the trunk, which rings
 	states
 )
 
@@ -63,6 +64,13 @@ func newScene(t *testing.T, state byte) *scene {
 		dialog("b", siptest.Target(in), siptest.Dialog{CallID: string(*in.CallID()), From: "bt", To: from, Branch: branch})
 	case standing:
 		talk := c.a.Talk(c.b)
+		dialog("a", talk.ATarget, talk.A)
+		dialog("b", talk.BTarget, talk.B)
+	case transferring:
+		talk := c.a.Talk(c.b)
+		c.a.Send("REFER", talk.ATarget, talk.A, "", "Refer-To: <sip:9@tincan>")
+		c.a.Expect("202")
+		talk.A.Seq++
 		dialog("a", talk.ATarget, talk.A)
 		dialog("b", talk.BTarget, talk.B)
 	}
@@ -185,6 +193,7 @@ const sdpBody = "Content-Type: application/sdp\nContent-Length: 107\n\nv=0\no=- 
 // seeds are where the fuzzer begins: each kind of message, honest and forged.
 var seeds = []string{
 	string(append([]byte("s"), request("OPTIONS", "101", 1)...)),
+	"tSIP/2.0 200 OK" + between + head("a", "BYE", "a", "Content-Length: 0\n\n") + between + "x",
 	"s" + string(guess("101", 1)) + between + "s" + string(guess("nobody", 2)),
 	"s" + strings.Replace(string(request("INVITE", "lounge", 1)), "Content-Length: 0\r\n\r\n", strings.ReplaceAll(sdpBody, "\n", "\r\n"), 1),
 	"t" + strings.Replace(string(request("INVITE", "102", 1)), "Content-Length: 0\r\n\r\n", sdpBody, 1),
