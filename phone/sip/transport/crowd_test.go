@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -204,6 +205,31 @@ func TestKeepAliveIsNoAmplifier(t *testing.T) {
 		got, _ := io.ReadAll(c)
 		if len(got) != len(sent)/2 {
 			t.Errorf("%d bytes drew %d", len(sent), len(got))
+		}
+	})
+}
+
+// A TLS client that never shakes hands holds its place for ten seconds.
+func TestHandshakeIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := memory.New(1, memory.Weather{})
+		at := netip.MustParseAddrPort("192.0.2.1:5061")
+		tr := transport.New(transport.Config{
+			Network: net.Host("192.0.2.1"), Logger: slog.New(slog.DiscardHandler), TLS: &tls.Config{},
+			Handler: func(wire.Message, transport.Path, int) {},
+		})
+		defer func() { _ = tr.Close() }()
+		if _, err := tr.ListenTCP(at.String(), true); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		c, err := net.Host("203.0.113.5").Dial(t.Context(), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, c)
+		if took := time.Since(began); took < 9*time.Second || took > 11*time.Second {
+			t.Errorf("ended after %v, want 10s", took)
 		}
 	})
 }
