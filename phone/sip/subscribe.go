@@ -178,7 +178,7 @@ func (s *Server) Notify(n *subscription.Notify, done func(subscription.Outcome))
 			switch {
 			case err != nil:
 				now := s.wayOf(n)
-				done(unanswered(&b, &now))
+				done(unanswered(err, &b, &now))
 			case !res.IsProvisional():
 				done(outcomeOf(res))
 			}
@@ -187,12 +187,13 @@ func (s *Server) Notify(n *subscription.Notify, done func(subscription.Outcome))
 }
 
 // unanswered says what a NOTIFY means that nobody answered: the end (RFC 6665
-// 4.2.2), unless the device has moved meanwhile.
-func unanswered(was, now *directory.Binding) subscription.Outcome {
-	if was.Received != now.Received || was.Flow != now.Flow {
+// 4.2.2), unless the device has moved meanwhile, or its connection is gone: then it
+// comes back and registers.
+func unanswered(err error, was, now *directory.Binding) subscription.Outcome {
+	switch {
+	case was.Received != now.Received || was.Flow != now.Flow:
 		return subscription.Outcome{Verdict: subscription.Later, After: time.Millisecond}
-	}
-	if was.Transport != string(transport.UDP) { // its connection is gone; it comes back and registers
+	case was.Transport != string(transport.UDP), !errors.Is(err, transaction.ErrTimeout):
 		return subscription.Outcome{Verdict: subscription.Unreachable}
 	}
 	return subscription.Outcome{Verdict: subscription.Refused}

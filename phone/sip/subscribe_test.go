@@ -255,3 +255,22 @@ func TestLampPicksUp(t *testing.T) {
 	w.answer(bye, 200, "", "")
 	l.idle()
 }
+
+// What is read of Event's parameters is within bounds, and is read again from what
+// it would be written as.
+func FuzzEventParams(f *testing.F) {
+	f.Add("id=7;max-rate=0.5;min-rate=0.01")
+	f.Add(" ID = x ;max-rate=1e9;min-rate=NaN")
+	f.Fuzz(func(t *testing.T, text string) {
+		id, most, least := eventParams(text)
+		for _, r := range []float64{most, least} {
+			if !(r >= 0 && r <= 1e6) {
+				t.Fatalf("rate %v", r)
+			}
+		}
+		again, m, l := eventParams(fmt.Sprintf("id=%s;max-rate=%v;min-rate=%v", id, most, least))
+		if again != id || m != most || l != least {
+			t.Fatalf("%q %v %v became %q %v %v", id, most, least, again, m, l)
+		}
+	})
+}

@@ -47,7 +47,7 @@ var rfc4475 = map[string]fate{
 	"dblreq":     {"401", ""}, // of a datagram the first message; the rest is no part of it
 	"semiuri":    {"200", ""},
 	"transports": {"200", ""},
-	"mpart01":    {"405", ""},
+	"mpart01":    {"401", unknown}, // a MESSAGE, routed as a call
 	"unreason":   {stray, ""},
 	"noreason":   {stray, ""},
 	// 3.1.2: invalid

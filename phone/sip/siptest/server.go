@@ -23,9 +23,12 @@ import (
 	"tincan/phone/call/record"
 	"tincan/phone/directory"
 	"tincan/phone/media"
+	"tincan/phone/message"
 	"tincan/phone/sip"
+	"tincan/phone/sip/transaction"
 	"tincan/phone/sip/transport"
 	"tincan/phone/sip/transport/memory"
+	"tincan/phone/sip/watch"
 	"tincan/secret"
 	"tincan/store"
 )
@@ -65,6 +68,8 @@ type Server struct {
 	Bindings  *directory.Bindings
 	Directory *directory.Directory
 	Ledger    *record.Ledger
+	Watch     *watch.Watch
+	Texts     *message.Desk
 	Store     *store.Store
 	Bus       bus.Bus
 	Folder    string // of its data
@@ -125,6 +130,9 @@ func (s *Server) open(ctx context.Context, o Options) (err error) {
 		NewID: func() string { return fmt.Sprintf("call-%d", s.ids.Add(1)) },
 	})
 	s.SIP.SetCalls(s.Calls)
+	if err = s.extras(ctx, o); err != nil {
+		return err
+	}
 	for _, a := range o.Addrs {
 		at := netip.AddrPortFrom(netip.MustParseAddr(a), Port).String()
 		for _, proto := range []transport.Protocol{transport.UDP, transport.TCP} {
@@ -135,6 +143,24 @@ func (s *Server) open(ctx context.Context, o Options) (err error) {
 	}
 	s.SIP.Start()
 	return nil
+}
+
+// extras are what the server does beside calls: subscriptions and text messages.
+func (s *Server) extras(ctx context.Context, o Options) (err error) {
+	s.Watch, err = watch.Open(ctx, watch.Config{
+		Store: s.Store, Logger: o.Logger, Directory: s.Directory, Bindings: s.Bindings, Exchange: s.Calls,
+		Send: s.SIP.Notify, NewTag: transaction.Token,
+	})
+	if err != nil {
+		return err
+	}
+	s.SIP.SetWatch(s.Watch)
+	s.Texts, err = message.Open(ctx, message.Config{
+		Store: s.Store, Bus: &s.Bus, Logger: o.Logger, Carriers: []message.Carrier{s.SIP}, Trunks: s.SIP, NewID: transaction.Token,
+		Route: func(_, number string) (string, bool) { return s.Route(call.Party{}, number) },
+	})
+	s.SIP.SetTexts(s.Texts)
+	return err
 }
 
 func (s *Server) objects(ctx context.Context, dir string, o Options) error {
@@ -174,7 +200,7 @@ func (s *Server) objects(ctx context.Context, dir string, o Options) error {
 func (s *Server) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
-	if err := errors.Join(s.SIP.Close(), s.Media.Close(), s.Store.Close(ctx)); err != nil {
+	if err := errors.Join(s.Texts.Close(), s.SIP.Close(), s.Watch.Close(), s.Media.Close(), s.Store.Close(ctx)); err != nil {
 		s.t.Error(err)
 	}
 }
