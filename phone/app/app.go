@@ -12,6 +12,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"sync"
 
 	"tincan/phone/call"
@@ -140,8 +141,20 @@ func (l *leg) Offer(d media.Description) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.owner != nil {
-		l.owner.Post(call.Reanswered{Leg: l, Answer: d})
+		l.owner.Post(call.Reanswered{Leg: l, Answer: l.within(d)})
 	}
+}
+
+// within refuses the lines of an offer that the application has no flow for.
+func (l *leg) within(d media.Description) media.Description {
+	d.Streams = slices.Clone(d.Streams)
+	for i := range d.Streams {
+		st := &d.Streams[i]
+		if st.Kind != media.Audio || i >= len(l.flows) || l.flows[i] == nil {
+			*st = media.Stream{Kind: st.Kind, Name: st.Name, Proto: st.Proto, Raw: st.Raw, Formats: st.Formats}
+		}
+	}
+	return d
 }
 
 func (l *leg) Flows() []media.Flow {

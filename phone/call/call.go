@@ -75,6 +75,7 @@ type Call struct {
 	arrived     *moved // waits until the call stands
 	forward     *move
 	referral    *referral
+	renewal     *renewal
 	written     []func()
 	gone        []record.Leg // legs that left before the end
 }

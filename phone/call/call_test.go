@@ -316,6 +316,50 @@ func TestAdoptedLegEndsAtOnce(t *testing.T) {
 	}
 }
 
+// A party wants another codec: the other side is asked; if it keeps its own, what
+// can be is transcoded.
+func TestCodecChange(t *testing.T) {
+	for name, agrees := range map[string]bool{"both": true, "one": false} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a, b, c := w.answered("rtp", "rtp", pcmu)
+				a.heard(t)
+				wish := a.describe()
+				wish.Streams[0].Formats = []codec.Format{pcma}
+				a.post(Offered{Leg: a, Offer: wish})
+				settle()
+				a.become(pcma)
+				if len(b.offers) != 1 || b.offers[0].Codec() != "pcma" || len(a.replies) != 0 {
+					t.Fatalf("offered %v, replied %v", b.offers, a.replies)
+				}
+				way := "transcode"
+				if agrees {
+					b.become(pcma)
+					way = "relay"
+					b.post(Reanswered{Leg: b, Answer: b.describe()})
+				} else {
+					b.post(OfferRefused{b, errors.New("488")})
+				}
+				settle()
+				if len(a.replies) != 1 || a.replies[0] != nil {
+					t.Fatalf("replied %v", a.replies)
+				}
+				talk(t, 5, a, b)
+				near(t, a, a.heard(t), 5*packet, 3)
+				near(t, b, b.heard(t), 5*packet, 3)
+				if got := c.Snapshot().Ways; len(got) != 1 || got[0] != way {
+					t.Errorf("carried by %v, want %s", got, way)
+				}
+				b.leave(Normal)
+				settle()
+				if r := w.ledger.records[c.id]; len(r) != 1 || r[0].Legs[0].Codec != "pcma" {
+					t.Errorf("recorded as %+v", r)
+				}
+			})
+		})
+	}
+}
+
 func TestHold(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b, c := w.answered("rtp", "iax", pcmu)
@@ -342,8 +386,13 @@ func TestHold(t *testing.T) {
 			t.Errorf("%d and %d samples heard after the hold", n, m)
 		}
 		b.post(Offered{Leg: b, Offer: media.Description{Streams: []media.Stream{{
-			Kind: media.Audio, RTP: media.Pending, Formats: []codec.Format{linear},
+			Kind: media.Audio, RTP: media.Pending, Formats: []codec.Format{gsm},
 		}}}})
+		settle()
+		if len(b.replies) != 0 || len(a.offers) != 1 {
+			t.Errorf("another codec is answered %v before the other side was asked (%d offers)", b.replies, len(a.offers))
+		}
+		a.post(OfferRefused{a, errors.New("488")})
 		settle()
 		var cause Cause
 		if len(b.replies) != 1 || !errors.As(b.replies[0], &cause) || cause.Code != 488 {

@@ -20,6 +20,7 @@ import (
 var (
 	pcmu   = codec.Format{PT: 0, Name: "pcmu", Clock: 8000, Channels: 1}
 	pcma   = codec.Format{PT: 8, Name: "pcma", Clock: 8000, Channels: 1}
+	gsm    = codec.Format{PT: 3, Name: "gsm", Clock: 8000, Channels: 1}
 	linear = codec.Format{PT: 97, Name: "l16", Clock: 8000, Channels: 1}
 )
 
@@ -88,7 +89,8 @@ type leg struct {
 	ended    bool
 	since    string // what its state says beside its id
 
-	say func() // 20 ms of sound, if it can speak
+	say    func()             // 20 ms of sound, if it can speak
+	become func(codec.Format) // its media are agreed anew
 	// heard gives how many samples came since the last time, as one stream.
 	heard func(t *testing.T) int
 }
@@ -227,9 +229,16 @@ func (w *world) speakRTP(l *leg) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	flow.Configure(media.Remote{
-		RTP: netip.MustParseAddrPort("10.0.0.1:4000"), Direction: media.SendRecv, Formats: []codec.Format{l.format},
-	})
+	configure := func() {
+		flow.Configure(media.Remote{
+			RTP: netip.MustParseAddrPort("10.0.0.1:4000"), Direction: media.SendRecv, Formats: []codec.Format{l.format},
+		})
+	}
+	configure()
+	l.become = func(f codec.Format) {
+		l.format = f
+		configure()
+	}
 	p := w.network.ports[flow.Port()]
 	l.flows = []media.Flow{flow}
 	h := rtp.Header{PT: l.format.PT, SSRC: uint32(flow.Port()), Seq: 100, Time: 7000}
@@ -238,7 +247,7 @@ func (w *world) speakRTP(l *leg) {
 		b := make([]byte, rtp.HeaderLen+len(payload))
 		rtp.Put(b, h)
 		copy(b[rtp.HeaderLen:], payload)
-		h.Seq, h.Time = h.Seq+1, h.Time+packet
+		h.PT, h.Seq, h.Time = l.format.PT, h.Seq+1, h.Time+packet
 		p.in = b
 		flow.Readable(false, make([]byte, udp.MaxDatagram))
 	}

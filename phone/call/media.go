@@ -80,14 +80,27 @@ func (c *Call) muteHeld() {
 	}
 }
 
-// offered answers a party's wish to change its media here, without troubling
-// the other side: hold, resume, a new address. The codecs in use must stay.
+// offered answers a party's wish to change its media: here, without troubling
+// the other side, if it is hold, resume or a new address; else the other side is
+// asked.
 func (c *Call) offered(m Offered) {
-	_, mine, _ := c.peer(m.Leg)
+	other, mine, theirs := c.peer(m.Leg)
 	if mine == nil || c.phase < answering {
 		m.Leg.Reply(media.Description{}, NotAcceptable.Why("not yet"))
 		return
 	}
+	if c.phase == standing && !movedAway(other) && c.pending == nil && c.renewal == nil && media.Brings(m.Offer, mine.inUse) {
+		if want, err := media.Instead(m.Offer, theirs.local); err == nil {
+			c.renewal = &renewal{from: m.Leg, to: other, wish: m.Offer, offer: want}
+			other.Offer(want)
+			return
+		}
+	}
+	c.keep(m, mine)
+}
+
+// keep answers with what is in use.
+func (c *Call) keep(m Offered, mine *side) {
 	answer, err := media.Keep(m.Offer, mine.inUse)
 	if err != nil {
 		m.Leg.Reply(media.Description{}, NotAcceptable.Why(err.Error()))
@@ -110,7 +123,7 @@ func (c *Call) setHeld(s *side, offer media.Description) {
 	case st != nil:
 		s.held = st.Direction&media.RecvOnly == 0
 	case s.codec != "": // the sound is off for now, as at port 0
-		s.held = offer.Stream(media.Video) == nil && offer.Stream(media.Text) == nil
+		s.held = offer.Stream(media.Video) == nil && offer.Stream(media.Text) == nil && offer.Stream(media.Image) == nil
 	}
 	switch {
 	case s.held && !held:
@@ -141,6 +154,10 @@ func (c *Call) reanswered(m Reanswered) {
 	if mine == nil {
 		return
 	}
+	if r := c.renewal; r != nil && m.Leg == r.to {
+		c.agreed(r, m.Answer, mine, theirs)
+		return
+	}
 	if c.pending != nil && m.Leg == c.offeredTo {
 		mine.local, mine.inUse, mine.codec = *c.pending, m.Answer, m.Answer.Codec()
 		mine.codecB = "re-offered: the other side has another codec than the party began with"
@@ -154,6 +171,10 @@ func (c *Call) reanswered(m Reanswered) {
 }
 
 func (c *Call) offerRefused(m OfferRefused) {
+	if r := c.renewal; r != nil && m.Leg == r.to {
+		c.disagreed(r)
+		return
+	}
 	if c.pending == nil || m.Leg != c.offeredTo {
 		return
 	}

@@ -123,6 +123,7 @@ func (c *Call) give(token *move) {
 		return
 	}
 	_, mine, _ := c.peer(token.leg)
+	c.dropRenewal()
 	c.unjoin()
 	c.gone = append(c.gone, legRecord(token.leg, c.start, c.answered, Cause{Kind: "moved", Code: 200}, *mine))
 	token.to.actor.post(moved{token, token.leg, *mine})

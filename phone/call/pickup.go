@@ -79,6 +79,7 @@ func (c *Call) takenOver(m takenOver) {
 
 // letOut lets a leg go that another takes the place of.
 func (c *Call) letOut(l Leg, s side) {
+	c.dropRenewal()
 	l.Own(nil)
 	l.Hangup(Normal)
 	if _, stand := l.(*standIn); !stand {

@@ -34,6 +34,10 @@ type Encoder interface {
 	Rate() int
 }
 
+// Made are the names of the codecs that are decoded and encoded here; others are
+// handed on.
+func Made() []string { return []string{"pcma", "pcmu", "l16"} }
+
 // NewDecoder makes a decoder for a stream of f. The error names the codec that
 // is lacking.
 func NewDecoder(f Format) (Decoder, error) {

@@ -16,6 +16,7 @@ const (
 	Audio
 	Video
 	Text
+	Image // fax by T.38 over UDPTL: datagrams that are handed on as they are
 )
 
 // String gives the media name of SDP (RFC 8866 5.14).
@@ -27,6 +28,8 @@ func (k Kind) String() string {
 		return "video"
 	case Text:
 		return "text"
+	case Image:
+		return "image"
 	}
 	return "other"
 }
@@ -70,7 +73,7 @@ type Stream struct {
 	Mux       bool           // RTCP comes on the RTP port (RFC 5761)
 	Direction Direction
 	Formats   []codec.Format // in the party's order of preference
-	Raw       []string       // formats as written, of a line that is refused or not relayed
+	Raw       []string       // formats as written, of a line that is refused, not relayed or an Image
 	Ptime     int            // ms a packet; 0: not said
 	Feedback  []Feedback
 	// Passed are the attributes that concern the two ends alone and are handed

@@ -59,7 +59,7 @@ func OfferFrom(caller Description, callerAllows, calleeAllows []string) (Descrip
 				}
 				audio = true
 			}
-			if len(s.Formats) > 0 {
+			if len(s.Formats) > 0 || s.Kind == Image {
 				out.Streams[i] = s
 			}
 		}
@@ -67,7 +67,7 @@ func OfferFrom(caller Description, callerAllows, calleeAllows []string) (Descrip
 	if !audio && len(secured) > 0 {
 		return out, &Unsecured{secured}
 	}
-	if !audio && out.Stream(Video) == nil && out.Stream(Text) == nil {
+	if !audio && out.Stream(Video) == nil && out.Stream(Text) == nil && out.Stream(Image) == nil {
 		return out, &NoCommonCodec{nil, calleeAllows}
 	}
 	return out, nil
@@ -83,7 +83,7 @@ func refusedCopy(in *Stream) Stream {
 func offered(in *Stream, callerAllows, calleeAllows []string) Stream {
 	s := Stream{
 		Kind: in.Kind, Name: in.Name, Proto: in.Proto, RTP: Pending, Direction: SendRecv,
-		Formats: in.Formats, Ptime: in.Ptime, Feedback: in.Feedback, Passed: in.Passed,
+		Formats: in.Formats, Raw: in.Raw, Ptime: in.Ptime, Feedback: in.Feedback, Passed: in.Passed,
 	}
 	if in.Kind != Audio {
 		return s
@@ -160,7 +160,7 @@ func AnswerFrom(caller, callee Description) (Description, error) {
 	for i := range caller.Streams {
 		in := &caller.Streams[i]
 		out.Streams[i] = refusedCopy(in)
-		if in.Refused() || i >= len(callee.Streams) || callee.Streams[i].Refused() {
+		if in.Refused() || i >= len(callee.Streams) || callee.Streams[i].Refused() || callee.Streams[i].Kind != in.Kind {
 			continue
 		}
 		got := &callee.Streams[i]
@@ -168,7 +168,7 @@ func AnswerFrom(caller, callee Description) (Description, error) {
 		if in.Kind == Audio && len(s.Voice()) == 0 {
 			return out, &NoCommonCodec{names(in.Voice()), names(got.Voice())}
 		}
-		if len(s.Formats) > 0 {
+		if len(s.Formats) > 0 || s.Kind == Image {
 			out.Streams[i] = s
 		}
 	}
@@ -192,6 +192,9 @@ func answered(in, got *Stream) Stream {
 		if pt, ok := renumber[fb.PT]; ok || fb.All {
 			s.Feedback = append(s.Feedback, Feedback{PT: pt, All: fb.All, Value: fb.Value})
 		}
+	}
+	if in.Kind == Image {
+		s.Raw = got.Raw
 	}
 	if in.Kind != Audio {
 		return s
@@ -227,7 +230,7 @@ func Within(offer, answer Description) Description {
 	for i := range out.Streams {
 		s := &out.Streams[i]
 		switch {
-		case s.Refused() || s.Kind == Other:
+		case s.Refused() || s.Kind == Other || s.Kind == Image:
 		case i >= len(offer.Streams) || offer.Streams[i].Refused():
 			*s = refusedCopy(s)
 		default:
@@ -237,6 +240,33 @@ func Within(offer, answer Description) Description {
 		}
 	}
 	return out
+}
+
+// Brings reports whether an offer has something that cannot be answered from
+// what a standing call has in use: another codec alone, another kind of media, a
+// line more.
+func Brings(offer, inUse Description) bool {
+	for i := range offer.Streams {
+		o := &offer.Streams[i]
+		if o.Refused() || o.Kind == Other || strings.Contains(o.Proto, "SAVP") {
+			continue
+		}
+		if i >= len(inUse.Streams) || inUse.Streams[i].Refused() || inUse.Streams[i].Kind != o.Kind {
+			return true
+		}
+	}
+	_, err := Keep(offer, inUse)
+	return err != nil
+}
+
+// Instead makes the offer to one party of what the other wants to change: its
+// lines in their places, and as many as the party has had.
+func Instead(offer, had Description) (Description, error) {
+	out, err := OfferFrom(offer, nil, nil)
+	for i := len(out.Streams); i < len(had.Streams); i++ {
+		out.Streams = append(out.Streams, refusedCopy(&had.Streams[i]))
+	}
+	return out, err
 }
 
 // Keep makes the answer to a new offer within a standing call: the codecs in

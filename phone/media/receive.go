@@ -45,6 +45,9 @@ func (r *RTP) Readable(control bool, buf []byte) {
 func (r *RTP) take(control bool, b []byte, from netip.AddrPort, now time.Duration) (moved, ok bool) {
 	r.in = Packet{Arrival: now, datagram: b}
 	r.latch.notice(from, now)
+	if r.remote.Opaque {
+		return r.takeRaw(control, from, now)
+	}
 	kind := rtp.Classify(b)
 	switch {
 	case kind == rtp.Control:
@@ -137,6 +140,21 @@ func (r *RTP) takeOpaque(kind rtp.Kind, from netip.AddrPort, now time.Duration) 
 	r.heard, r.everGot = now, true
 	r.in.Type = Opaque
 	return true
+}
+
+// takeRaw lets through what is not RTP. There is no sequence by which a party
+// that moved could be told from a stranger: who was heard first stays.
+func (r *RTP) takeRaw(control bool, from netip.AddrPort, now time.Duration) (moved, ok bool) {
+	if !control {
+		ok, moved = r.latch.admit(from, now, func() bool { return false })
+	}
+	if !ok {
+		r.discarded.Strangers++
+		return false, false
+	}
+	r.heard, r.everGot = now, true
+	r.in.Type = Opaque
+	return moved, true
 }
 
 // pin fixes the line as soon as ZRTP has passed both ways: from then on the

@@ -36,6 +36,8 @@ type Remote struct {
 	// signalling comes from. Any other waits until these have been silent for
 	// 2 s, and gives way to them.
 	Hosts []netip.Addr
+	// Opaque: datagrams that are not RTP and are handed on as they are (T.38).
+	Opaque bool
 	// Trusted: the party is where it says, so its media is taken only from
 	// the signalled host (but any port of it).
 	Trusted bool
@@ -162,6 +164,9 @@ func rank(formats []codec.Format, f codec.Format) int {
 func (r *RTP) Terms() Terms {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.remote.Opaque {
+		return Terms{Kind: Image}
+	}
 	return Terms{
 		Kind: r.kind, Sends: r.local, Accepts: r.remote.Formats,
 		Ptime: r.remote.Ptime, Pinned: r.line.pinned,
@@ -246,7 +251,7 @@ func (r *RTP) sweep(now time.Duration) {
 // dies tells, once, that a party which should be sending is not.
 func (r *RTP) dies(now time.Duration) bool {
 	timeout := r.engine.config.Timeout
-	should := r.remote.Direction&SendOnly != 0 && !r.muted && !r.closed
+	should := r.remote.Direction&SendOnly != 0 && !r.muted && !r.closed && !r.remote.Opaque // a fax pauses
 	if timeout == 0 || r.dead || !should || now-max(r.heard, r.expected) <= timeout {
 		return false
 	}

@@ -82,6 +82,10 @@ func (r *RTP) write(control bool, b []byte, to netip.AddrPort) bool {
 }
 
 func (r *RTP) sendOpaque(p *Packet) {
+	if r.remote.Opaque {
+		r.write(false, p.datagram, r.latch.to)
+		return
+	}
 	if !r.latch.closed {
 		r.discarded.Unsent++
 		return

@@ -21,19 +21,29 @@ func (p *phone) socket() *net.UDPConn {
 	return c
 }
 
-// hears sends sound from one phone to the port of a description that the other
-// side was given, until the other phone has some.
+// hears sends sound from one phone to the port that a description gave it, until
+// the other phone has some.
 func hears(t *testing.T, from *net.UDPConn, description string, to *net.UDPConn) {
 	t.Helper()
+	send(t, "audio", append([]byte{0x80, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7}, make([]byte, 160)...), from, description, to)
+}
+
+// passes sends what is no RTP.
+func passes(t *testing.T, from *net.UDPConn, description string, to *net.UDPConn) {
+	t.Helper()
+	send(t, "image", []byte{0, 1, 0, 1, 6, 0, 0}, from, description, to)
+}
+
+func send(t *testing.T, media string, packet []byte, from *net.UDPConn, description string, to *net.UDPConn) {
+	t.Helper()
 	var port int
-	_, m, _ := strings.Cut(description, "m=audio ")
+	_, m, _ := strings.Cut(description, "m="+media+" ")
 	if _, err := fmt.Sscan(m, &port); err != nil {
 		t.Fatalf("no port in\n%s", description)
 	}
-	packet := append([]byte{0x80, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7}, make([]byte, 160)...)
 	b := make([]byte, 1500)
 	for i := range 100 {
-		packet[3], packet[7] = byte(i), byte(i)
+		packet[3] = byte(i)
 		if _, err := from.WriteToUDP(packet, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}); err != nil {
 			t.Fatal(err)
 		}
@@ -42,7 +52,7 @@ func hears(t *testing.T, from *net.UDPConn, description string, to *net.UDPConn)
 			return
 		}
 	}
-	t.Error("no sound arrives")
+	t.Errorf("no %s arrives", media)
 }
 
 // A caller leaves the offer to us: it gets what the called party chose, and both

@@ -518,6 +518,13 @@ func target(m wire.Message) string {
 // talk makes a call from a to b that stands, and gives both ends.
 func talk(a, b *phone) (ad, bd dlg, aTarget, bTarget string) {
 	a.t.Helper()
+	ad, bd, aTarget, bTarget, _ = talking(a, b)
+	return ad, bd, aTarget, bTarget
+}
+
+// talking is talk that gives the description which a was answered, too.
+func talking(a, b *phone) (ad, bd dlg, aTarget, bTarget, answer string) {
+	a.t.Helper()
 	ad = a.invite(b.number, a.offer())
 	in := b.expect("INVITE")
 	b.answer(in, 180, "bt", "")
@@ -529,5 +536,5 @@ func talk(a, b *phone) (ad, bd dlg, aTarget, bTarget string) {
 	a.send("ACK", target(ok), ad, "")
 	from, _ := in.From().Params.Get("tag")
 	bd = dlg{callID: string(*in.CallID()), from: "bt", to: from, seq: 1}
-	return ad, bd, target(ok), target(in)
+	return ad, bd, target(ok), target(in), string(ok.Body())
 }

@@ -150,7 +150,7 @@ func (l *leg) configure() {
 		}
 		r.Configure(l.reachable(media.Remote{
 			RTP: their.RTP, RTCP: their.RTCP, Mux: their.Mux && our.Mux, Direction: their.Direction,
-			Formats: agreed(their, our), Local: our.Formats, Ptime: their.Ptime, Pinned: pinned(their),
+			Formats: agreed(their, our), Local: our.Formats, Ptime: their.Ptime, Pinned: pinned(their), Opaque: our.Kind == media.Image,
 			Hosts: []netip.Addr{l.path.Remote.Addr()},
 		}))
 	}

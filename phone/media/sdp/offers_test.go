@@ -186,7 +186,10 @@ func offers() []described {
 						format(97, "ilbc", 8000, "mode=30"), format(120, "pcma", 16000, ""), format(121, "pcmu", 16000, ""), events,
 					},
 				},
-				{Name: "image", Proto: "udptl", RTP: at("192.168.178.1:7082"), Direction: media.SendRecv, Raw: []string{"t38"}},
+				{
+					Kind: media.Image, Name: "image", Proto: "udptl", RTP: at("192.168.178.1:7082"), Direction: media.SendRecv,
+					Raw: []string{"t38"}, Passed: []string{"T38FaxVersion:0", "T38MaxBitRate:14400"},
+				},
 			},
 		},
 		{

@@ -189,6 +189,10 @@ const noFormat = "0"
 
 func (p *parser) formats(n int, fields []string) error {
 	s := p.stream
+	if s.Name == "image" && strings.EqualFold(s.Proto, "udptl") {
+		s.Kind = media.Image
+		return nil
+	}
 	if s.Kind = kinds[s.Name]; s.Kind == media.Other || !strings.HasPrefix(s.Proto, "RTP/") && !strings.Contains(s.Proto, "/RTP/") {
 		s.Kind = media.Other
 		return nil
@@ -246,7 +250,7 @@ func (p *parser) attribute(n int, value string) error {
 	case "rtcp-fb":
 		p.feedback(arg)
 	default:
-		if passed[name] {
+		if passed[name] || s.Kind == media.Image && strings.HasPrefix(strings.ToUpper(name), "T38") {
 			s.Passed = append(s.Passed, value)
 		}
 	}
@@ -348,7 +352,7 @@ func (p *parser) endStream() {
 	switch {
 	case s == nil:
 		return
-	case s.Kind == media.Other:
+	case s.Kind == media.Other || s.Kind == media.Image:
 		s.Raw = p.listed
 	default: // a dynamic payload type without rtpmap means nothing
 		s.Formats = slices.DeleteFunc(s.Formats, func(f codec.Format) bool { return f.Name == "" })
@@ -356,7 +360,7 @@ func (p *parser) endStream() {
 			return !fb.All && !slices.ContainsFunc(s.Formats, func(f codec.Format) bool { return f.PT == fb.PT })
 		})
 	}
-	if s.Refused() || s.Kind != media.Other && len(s.Formats) == 0 {
+	if s.Refused() || s.Kind != media.Other && s.Kind != media.Image && len(s.Formats) == 0 {
 		*s = media.Stream{Kind: s.Kind, Name: s.Name, Proto: s.Proto, Raw: p.listed}
 		return
 	}
