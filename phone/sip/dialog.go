@@ -28,7 +28,7 @@ type dialog struct {
 	remoteSeq uint32
 	path      transport.Path
 	heard     time.Time // when path was the way to the party
-	device    bool      // a phone of ours: reached where it came from, whatever its Contact says
+	device    bool      // a phone of ours, or a stranger: reached where it came from, whatever its Contact says
 }
 
 // request makes a request within the dialog (RFC 3261 12.2.1.1). seq 0 takes

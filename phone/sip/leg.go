@@ -151,7 +151,7 @@ func (l *leg) request(tx *transaction.Server, req *wire.Request, p transport.Pat
 		return
 	}
 	l.remoteSeq = req.CSeq().SeqNo
-	if p.Protocol.Reliable() || l.device {
+	if p.Protocol.Reliable() || l.device && l.party != call.Stranger {
 		l.path, l.heard = p, time.Now()
 	}
 	l.mu.Unlock()

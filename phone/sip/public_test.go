@@ -207,3 +207,42 @@ func TestDomains(t *testing.T) {
 		}
 	})
 }
+
+// What we send within a stranger's call goes to where he called from, wherever his
+// Contact and his later requests point: he cannot have us bother a third.
+func TestStrangerCannotPointSignallingElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := lounge(t)
+		defer s.Close()
+		victim := listen(t, s, "192.0.2.200")
+		defer victim.close()
+		guest, b := s.Phone("eve", "", "203.0.113.66"), s.Phone("102", "pw102", "198.51.100.7")
+		defer guest.Close()
+		defer b.Close()
+		b.Register()
+		d := siptest.Dialog{CallID: "c", From: "f", Seq: 1}
+		guest.Send("INVITE", "sip:lounge@phones.example", d, "")
+		uri := siptest.Target(guest.Expect("302"))
+		elsewhere := func(text string) string {
+			return strings.ReplaceAll(text, "Contact: <sip:eve@203.0.113.66:5060>", "Contact: <sip:eve@192.0.2.200:5060>")
+		}
+		d.Seq = 2
+		guest.Write(elsewhere(guest.Request("INVITE", uri, d, guest.Offer(), "Record-Route: <sip:192.0.2.200;lr>")))
+		in := b.Expect("INVITE").(*wire.Request)
+		b.Answer(in, 200, "bt", b.Offer())
+		d.To = siptest.Tag(guest.Expect("200"))
+		guest.Send("ACK", uri, d, "")
+		b.Expect("ACK")
+		d.Seq = 3
+		s.Net.Send(netip.MustParseAddrPort("192.0.2.200:5060"), s.At(), []byte(guest.Request("INFO", uri, d, ""))) // forged
+		victim.drain()
+		from, _ := in.From().Params.Get("tag")
+		b.Send("BYE", siptest.Target(in), siptest.Dialog{CallID: string(*in.CallID()), From: "bt", To: from, Seq: 1}, "")
+		b.Expect("200")
+		guest.Expect("BYE")
+		time.Sleep(time.Minute)
+		if n := len(victim.drain()); n != 0 {
+			t.Errorf("%d messages at somebody who did not ask", n)
+		}
+	})
+}

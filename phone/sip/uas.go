@@ -42,7 +42,7 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 	l := s.newLeg(who.Ref, deviceOf(req, p), false)
 	l.fromRequest(req, p)
 	l.key = s.keyOf(who.Ref, p)
-	l.device = isExtension(who.Ref) || l.key != ""
+	l.device = isExtension(who.Ref) || l.key != "" || who.Ref == call.Stranger
 	l.link = s.links.party(who.Ref)
 	l.inviteSeq = req.CSeq().SeqNo
 	l.mergeKey, l.invite, l.inviteTx, l.theirs = key, req, tx, offer

@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
 	"fmt"
@@ -231,5 +232,30 @@ func TestHandshakeIsBounded(t *testing.T) {
 		if took := time.Since(began); took < 9*time.Second || took > 11*time.Second {
 			t.Errorf("ended after %v, want 10s", took)
 		}
+	})
+}
+
+// A request that cannot be read is answered over a stream, which goes on: its end
+// was where it said.
+func TestMalformedRequestKeepsTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown(t)
+		defer w.close()
+		c := w.dial("203.0.113.5")
+		r := bufio.NewReader(c)
+		bad := strings.Replace(options, "To: <sip:x>", "To: \"x <sip:x>", 1) + "Content-Length: 0\r\n\r\n"
+		for range 3 {
+			if _, err := c.Write([]byte(bad)); err != nil {
+				t.Fatal(err)
+			}
+			msg, err := transport.Frame(r)
+			if err != nil || !bytes.HasPrefix(msg, []byte("SIP/2.0 400 ")) {
+				t.Fatalf("%q, %v", msg, err)
+			}
+		}
+		if _, err := c.Write([]byte(options + "Content-Length: 0\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		<-w.in
 	})
 }

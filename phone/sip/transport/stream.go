@@ -223,7 +223,7 @@ func (c *conn) read() {
 			return
 		}
 		if err := c.t.receive(msg, c.path); err != nil {
-			return // framing can no longer be trusted
+			return
 		}
 		if c.key != (dialKey{}) {
 			c.kept.Store(true)

@@ -199,6 +199,8 @@ func (t *Transport) Send(p Path, b []byte) error {
 	return nil
 }
 
+// receive hands a message on. Its error ends a stream: what came was neither a
+// message nor a request that could be answered.
 func (t *Transport) receive(b []byte, p Path) error {
 	if t.cfg.Trace != nil {
 		t.cfg.Trace(false, p, b)
@@ -209,7 +211,7 @@ func (t *Transport) receive(b []byte, p Path) error {
 		t.report(p, Junk)
 		t.cfg.Logger.Debug("malformed SIP message dropped", "from", p.Remote, "transport", p.Protocol, "bytes", len(b), "error", short(err))
 		if answer := refusal(b, err); answer != nil {
-			_ = t.Send(p, answer)
+			return t.Send(p, answer)
 		}
 		return err
 	}
