@@ -31,6 +31,7 @@ loadmodule "usrloc.so"
 loadmodule "registrar.so"
 loadmodule "auth.so"
 modparam("usrloc", "db_mode", 0)
+modparam("registrar", "gruu_enabled", 0) # its GRUUs lack the port, so they lead elsewhere
 `
 
 // Kamailio runs Kamailio with a script (its request_route and others) until the
