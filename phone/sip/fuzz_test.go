@@ -39,8 +39,7 @@ func newScene(t *testing.T, state byte) *scene {
 	t.Helper()
 	c := &scene{s: siptest.Start(t, memory.New(1, memory.Weather{}), siptest.Options{
 		Extensions: two(), Trunks: []directory.TrunkForm{{Name: "peer", Address: "192.0.2.50", Match: []string{"192.0.2.50"}}},
-		Routes:   map[string]string{"lounge": "extension:102", "9": "trunk:peer/9"},
-		Config:   func(c *sip.Config) { c.Public = func(n string) bool { return n == "lounge" } },
+		Routes: map[string]string{"9": "trunk:peer/9"}, Public: map[string]string{"lounge": "extension:102"},
 		Settings: &sip.Settings{RegisterMin: time.Minute, RegisterMax: time.Hour, Guests: 4, Session: 30 * time.Minute},
 		Silence:  time.Minute,
 	})}

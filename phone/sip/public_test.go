@@ -10,6 +10,7 @@ import (
 
 	wire "github.com/emiago/sipgo/sip"
 
+	"tincan/phone/directory"
 	"tincan/phone/sip"
 	"tincan/phone/sip/siptest"
 	"tincan/phone/sip/transport/memory"
@@ -19,8 +20,8 @@ import (
 func lounge(t *testing.T) *siptest.Server {
 	t.Helper()
 	return siptest.Start(t, memory.New(1, memory.Weather{}), siptest.Options{
-		Extensions: two(), Routes: map[string]string{"lounge": "extension:102"},
-		Config:   func(c *sip.Config) { c.Public = func(name string) bool { return name == "lounge" } },
+		Extensions: two(), Public: map[string]string{"lounge": "extension:102"}, Routes: map[string]string{"9": "trunk:peer/9"},
+		Trunks:   []directory.TrunkForm{{Name: "peer", Address: "192.0.2.50", Match: []string{"192.0.2.50"}}},
 		Settings: &sip.Settings{RegisterMin: time.Minute, RegisterMax: time.Hour, Guests: 4, Domain: "phones.example", Aliases: []string{"old.example"}},
 	})
 }
@@ -243,6 +244,37 @@ func TestStrangerCannotPointSignallingElsewhere(t *testing.T) {
 		time.Sleep(time.Minute)
 		if n := len(victim.drain()); n != 0 {
 			t.Errorf("%d messages at somebody who did not ask", n)
+		}
+	})
+}
+
+// A stranger in the lounge cannot send whom he talks to on to a trunk: what he may
+// call he may transfer to, and no more.
+func TestStrangerCannotTransferOutside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := lounge(t)
+		defer s.Close()
+		carrier := listen(t, s, "192.0.2.50")
+		defer carrier.close()
+		guest, b := s.Phone("eve", "", "203.0.113.66"), s.Phone("102", "pw102", "198.51.100.7")
+		defer guest.Close()
+		defer b.Close()
+		b.Register()
+		d := visit(guest)
+		b.Answer(b.Expect("INVITE"), 200, "bt", b.Offer())
+		d.To, d.Branch = siptest.Tag(guest.Expect("200")), ""
+		guest.Send("ACK", "sip:lounge@phones.example", d, "")
+		b.Expect("ACK")
+		for _, to := range []string{"sip:9@tincan", "sip:101@tincan", "sip:9@192.0.2.50"} {
+			d.Seq++
+			guest.Send("REFER", "sip:lounge@phones.example", d, "", "Refer-To: <"+to+">")
+			time.Sleep(5 * time.Second)
+		}
+		if n := len(carrier.drain()); n != 0 {
+			t.Errorf("the carrier got %d messages", n)
+		}
+		if calls, _ := s.Calls.Counts(); calls != 1 {
+			t.Errorf("%d calls, want the one in the lounge", calls)
 		}
 	})
 }

@@ -47,6 +47,8 @@ type Options struct {
 	Trunks     []directory.TrunkForm
 	// Routes are numbers that lead elsewhere than to the extension of that number.
 	Routes map[string]string
+	// Public are destinations that strangers may call, by name.
+	Public map[string]string
 	// Config is changed by it before the server is made; may be nil.
 	Config func(*sip.Config)
 	// Settings nil: registrations of a minute to an hour, no timers, no pings.
@@ -75,6 +77,7 @@ type Server struct {
 	Folder    string // of its data
 
 	routes map[string]string
+	public map[string]string
 	ids    atomic.Int64
 	t      testing.TB
 }
@@ -85,7 +88,7 @@ const Port = 5060
 // Start makes a server on net; the test must Close it before its bubble ends.
 func Start(t testing.TB, net *memory.Network, o Options) *Server {
 	t.Helper()
-	s := &Server{Net: net, routes: o.Routes, t: t}
+	s := &Server{Net: net, routes: o.Routes, public: o.Public, t: t}
 	if o.Addrs == nil {
 		o.Addrs = []string{"192.0.2.1", "2001:db8::1"}
 	}
@@ -121,6 +124,7 @@ func (s *Server) open(ctx context.Context, o Options) (err error) {
 		Node: "n1", Realm: Realm, Directory: s.Directory, Bindings: s.Bindings, Media: s.Media, Bus: &s.Bus,
 		Network: s.Host, Logger: o.Logger,
 	}
+	config.Public = func(name string) bool { _, ok := s.public[name]; return ok }
 	if o.Config != nil {
 		o.Config(&config)
 	}
@@ -211,7 +215,11 @@ func (s *Server) At() netip.AddrPort {
 }
 
 // Route finds the destination of a number (call.Router).
-func (s *Server) Route(_ call.Party, number string) (string, bool) {
+func (s *Server) Route(from call.Party, number string) (string, bool) {
+	if from.Ref == call.Stranger {
+		d, ok := s.public[number]
+		return d, ok
+	}
 	if d, ok := s.routes[number]; ok {
 		return d, true
 	}
