@@ -1,9 +1,12 @@
 package e2e
 
 import (
+	"slices"
 	"strconv"
 	"testing"
 	"time"
+
+	"tincan/e2e/peer"
 )
 
 // record is a call that ended, as `tincan records --json` lists it.
@@ -31,6 +34,22 @@ func (s *server) records(t *testing.T) []record {
 	var list []record
 	s.list(t, &list, "records", "--limit", strconv.Itoa(mostRecords))
 	return list
+}
+
+// awaitRecord waits until a call to a party has ended.
+func (s *server) awaitRecord(t *testing.T, to string) {
+	t.Helper()
+	deadline := time.NewTimer(peer.Patience)
+	defer deadline.Stop()
+	ticker := time.NewTicker(10 * readyPoll)
+	defer ticker.Stop()
+	for !slices.ContainsFunc(s.records(t), func(r record) bool { return r.To == to }) {
+		select {
+		case <-ticker.C:
+		case <-deadline.C:
+			t.Fatalf("no call to %s is recorded", to)
+		}
+	}
 }
 
 // onlyRecord is the record of the one call there was.

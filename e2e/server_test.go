@@ -96,9 +96,10 @@ ports = "%[5]d-%[6]d"
 listen = "127.0.0.1:%[7]d"
 `
 
-func (s *server) address() string    { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.sip)) }
-func (s *server) addressTLS() string { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.tls)) }
-func (s *server) config() string     { return filepath.Join(s.folder, "tincan.toml") }
+func (s *server) address() string        { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.sip)) }
+func (s *server) uri(user string) string { return "sip:" + user + "@" + s.address() }
+func (s *server) addressTLS() string     { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.tls)) }
+func (s *server) config() string         { return filepath.Join(s.folder, "tincan.toml") }
 
 func (s *server) write(t *testing.T, name, text string) string {
 	t.Helper()

@@ -291,6 +291,12 @@ func (b *Baresip) Hold(t testing.TB) { t.Helper(); b.command(t, "hold", "") }
 // Resume takes its call back from hold.
 func (b *Baresip) Resume(t testing.TB) { t.Helper(); b.command(t, "resume", "") }
 
+// Transfer refers the other party to an address (REFER).
+func (b *Baresip) Transfer(t testing.TB, address string) {
+	t.Helper()
+	b.command(t, "transfer", address)
+}
+
 // Digit sends a digit by RFC 4733.
 func (b *Baresip) Digit(t testing.TB, digit string) { t.Helper(); b.command(t, "sndcode", digit) }
 

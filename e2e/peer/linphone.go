@@ -163,6 +163,16 @@ func (l *Linphone) Resume(t testing.TB) {
 	l.Await(t, "Media streams established")
 }
 
+// Transfer refers the other party to an address (REFER).
+func (l *Linphone) Transfer(t testing.TB, address string) { t.Helper(); l.Send(t, "transfer "+address) }
+
+// TransferTo refers the party of one of its calls to that of another (REFER with
+// Replaces); they are numbered from 1.
+func (l *Linphone) TransferTo(t testing.TB, one, other int) {
+	t.Helper()
+	l.Send(t, fmt.Sprintf("transfer %d --to-call %d", one, other))
+}
+
 // Digit sends a digit, by RFC 4733 or, as its account says, INFO.
 func (l *Linphone) Digit(t testing.TB, digit string) { t.Helper(); l.Send(t, digit) }
 

@@ -88,7 +88,8 @@ func TestBlindTransferThatFails(t *testing.T) {
 	l.setCodecs("103", "pcmu", "pcma")
 	a, b, c := l.phone("101"), l.phone("102"), l.phone("103")
 	b.register()
-	ad, _, at, _ := talk(a, b)
+	as, bs := a.socket(), b.socket()
+	ad, _, at, _, answer := talking(a, b)
 	for _, w := range []struct{ to, last string }{
 		{"sip:nobody@tincan", "SIP/2.0 404 Not Found"},
 		{"sip:103@tincan", "SIP/2.0 480 Temporarily Unavailable"},
@@ -100,6 +101,7 @@ func TestBlindTransferThatFails(t *testing.T) {
 		if got := a.progress(); got != w.last {
 			t.Errorf("to %s: told %q, want %q", w.to, got, w.last)
 		}
+		hears(t, as, answer, bs)
 	}
 	c.register()
 	ad = ad.next()
