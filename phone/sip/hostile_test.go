@@ -1,6 +1,7 @@
 package sip_test
 
 import (
+	"bufio"
 	"database/sql"
 	"fmt"
 	"net/netip"
@@ -14,6 +15,8 @@ import (
 	wire "github.com/emiago/sipgo/sip"
 
 	"tincan/phone/sip/siptest"
+	"tincan/phone/sip/transaction"
+	"tincan/phone/sip/transport"
 	"tincan/phone/sip/transport/memory"
 	"tincan/store"
 )
@@ -228,4 +231,69 @@ func TestStoreOutOfOrder(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A phone's connection stays, and calls come over it, while strangers open
+// thousands.
+func TestConnectionFloodLeavesPhonesAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := siptest.Start(t, memory.New(1, memory.Weather{}), siptest.Options{Extensions: two()})
+		defer s.Close()
+		a, b := s.Phone("101", "pw101", "198.51.100.7"), s.Phone("102", "pw102", "198.51.100.8")
+		defer a.Close()
+		defer b.Close()
+		conn, err := s.Net.Host("198.51.100.8").Dial(t.Context(), s.At())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		r := bufio.NewReader(conn)
+		read := func() wire.Message {
+			t.Helper()
+			b, err := transport.Frame(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := wire.ParseMessage(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return m
+		}
+		const uri = "sip:102@tincan"
+		write := func(seq int, more ...string) {
+			text := b.Request("REGISTER", uri, siptest.Dialog{CallID: "tcp", From: "r", Seq: seq}, "", more...)
+			text = strings.Replace(strings.Replace(text, "SIP/2.0/UDP", "SIP/2.0/TCP", 1), ":5060>", ":5060;transport=tcp>", 1)
+			if _, err := conn.Write([]byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second) // a registration at the very moment of the start is the last process's
+		write(1)
+		write(2, b.Credentials(read(), "REGISTER", uri, 1))
+		if ok := read(); !siptest.Begins(ok, "200") {
+			t.Fatal(ok)
+		}
+		for i := range 4000 {
+			if _, err := s.Net.Host(fmt.Sprintf("10.1.%d.%d", i/250, i%250)).Dial(t.Context(), s.At()); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		d := a.Invite("102", a.Offer())
+		in := read()
+		if !siptest.Begins(in, "INVITE") {
+			t.Fatal(in)
+		}
+		res := transaction.Reply(in.(*wire.Request), 486, "Busy Here")
+		transaction.SetTag(res, "bt")
+		if _, err := conn.Write([]byte(res.String())); err != nil {
+			t.Fatal(err)
+		}
+		if ack := read(); !siptest.Begins(ack, "ACK") {
+			t.Error(ack)
+		}
+		d.To = siptest.Tag(a.Expect("486"))
+		a.Send("ACK", uri, d, "")
+	})
 }
