@@ -94,6 +94,7 @@ func startServer(ctx context.Context, cfg *config.Config, log *slog.Logger) (*se
 		}
 	}
 	s.sip.Start()
+	s.texts.Resume()
 	log.Info("ready", "version", version, "commit", commit, "data", cfg.Data, "took", time.Since(s.started).Round(time.Millisecond))
 	return s, nil
 }

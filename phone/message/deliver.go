@@ -1,6 +1,8 @@
 package message
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"tincan/store"
@@ -21,6 +23,17 @@ func (d *Desk) Registered(extension string) {
 	}
 	b.delivering = true
 	d.wg.Go(func() { d.deliver(extension, b) })
+}
+
+// Resume delivers what waits for devices that are registered already, when the
+// process begins.
+func (d *Desk) Resume() {
+	d.mu.Lock()
+	extensions := slices.Collect(maps.Keys(d.boxes))
+	d.mu.Unlock()
+	for _, e := range extensions {
+		d.Registered(e)
+	}
 }
 
 // deliver offers what waits, in order, until no device takes it.

@@ -197,6 +197,12 @@ func (d *Desk) keep(m *Message, t *trial, done func(Result)) {
 	})
 }
 
+// What is kept of a sender who asks not to be shown.
+const (
+	hidden     = "anonymous"
+	hiddenName = "Anonymous"
+)
+
 // reserve finds room and a place for a message.
 func (d *Desk) reserve(m *Message) (*Waiting, *Result) {
 	d.mu.Lock()
@@ -211,6 +217,9 @@ func (d *Desk) reserve(m *Message) (*Waiting, *Result) {
 	now := time.Now()
 	d.last = max(now.UnixMicro(), d.last+1)
 	w := &Waiting{Message: *m, place: d.last}
+	if m.Private {
+		w.Number, w.Name = hidden, hiddenName
+	}
 	if latest := now.Add(MaxAge); w.Expires.IsZero() || w.Expires.After(latest) {
 		w.Expires = latest
 	}

@@ -256,6 +256,22 @@ func TestLateAnswer(t *testing.T) {
 	}
 }
 
+// What was kept when the process ended is delivered to who is registered still.
+func TestResume(t *testing.T) {
+	dir, h := t.TempDir(), newHouse()
+	d, stop := open(t, dir, h)
+	give(t, d, Message{To: "102", Number: "101", Name: "Ada", Private: true, Body: []byte("x")})
+	stop()
+	h.has("102", "desk")
+	d, _ = open(t, dir, h)
+	list, err := List(t.Context(), d.cfg.Store, 9)
+	if err != nil || len(list) != 1 || list[0].Number != "anonymous" || list[0].Name != "Anonymous" {
+		t.Errorf("kept %+v %v", list, err)
+	}
+	d.Resume()
+	eventually(t, func() bool { return d.Waiting() == 0 })
+}
+
 // What no device can take does not stand in the way of the others.
 func TestImpossibleIsDropped(t *testing.T) {
 	h := newHouse()

@@ -38,6 +38,7 @@ func parts(t *testing.T, n *wire.Request) (out []string) {
 }
 
 func TestListIsWatched(t *testing.T) {
+	t.Parallel() // it waits for the pace of presence
 	l := newLab(t)
 	err := l.store.Update(t.Context(), func(tx *store.Tx) error {
 		return presence.Lists{}.Write(tx, []presence.List{{Name: "lab", Members: []string{"101", "102"}}}, nil)

@@ -169,6 +169,7 @@ func TestRefusedNotifyEndsTheSubscription(t *testing.T) {
 
 // A phone that nobody hears any more is forgotten; one that has moved is followed.
 func TestNotifyFollowsTheRegistration(t *testing.T) {
+	t.Parallel() // it waits for a time-out
 	l := newLab(t)
 	old := l.phone("101")
 	old.registerAs("<sip:101@10.0.0.1:1>;+sip.instance=\"<urn:uuid:7>\";reg-id=1")

@@ -19,7 +19,7 @@ func (m *Manager) Run(ctx context.Context) {
 		for _, n := range batch {
 			m.send(n)
 		}
-		if len(batch) == turn {
+		if len(batch) == turn && ctx.Err() == nil {
 			continue
 		}
 		timer.Reset(wait)
@@ -79,7 +79,7 @@ func (m *Manager) take(now time.Time) (batch []*draft, wait time.Duration) {
 // draft takes what is to be told of a subscription. The caller holds mu.
 func (m *Manager) draft(s *sub, now time.Time) *draft {
 	s.seq++
-	if s.seqLimit-s.seq < seqAhead {
+	if int64(s.seqLimit)-int64(s.seq) < seqAhead {
 		m.raise(s)
 	}
 	d := &draft{sub: s, pack: s.pack, Notify: Notify{

@@ -146,6 +146,5 @@ func (m *Manager) revive(tag string, expires time.Time, limit uint32, state []by
 	s.dirty, s.full = true, true
 	s.earliest = now.Add(time.Duration(len(m.subs)) * resyncPace)
 	m.add(s)
-	m.raise(s)
 	return nil
 }
