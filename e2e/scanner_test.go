@@ -51,6 +51,12 @@ func TestScannersFindNothing(t *testing.T) {
 	if out := scan(t, s, "svcrack", "-u", ada, "-d", s.write(t, "words.txt", words.String())); !strings.Contains(out, "found nothing") {
 		t.Errorf("svcrack finds a password:\n%s", out)
 	}
+	var status struct {
+		HeldBack int `json:"held_back"`
+	}
+	if s.list(t, &status, "status"); status.HeldBack == 0 {
+		t.Error("status shows nothing that was held back")
+	}
 	hearEachOther(t, a, adaTone, b, bobTone)
 	hangUp(t, a, b)
 	for _, leg := range s.onlyRecord(t).Legs {

@@ -242,6 +242,24 @@ func TestForgeriesWithinACall(t *testing.T) {
 	})
 }
 
+// A CANCEL that has all of an INVITE's marks but comes from elsewhere ends nothing.
+func TestForgedCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newScene(t, ringing)
+		defer c.close()
+		text := head("a", "CANCEL", "a", "Content-Length: 0\n\n")
+		c.act("s" + text[1:])
+		if got := c.peers['s'].status(); got != "481" {
+			t.Errorf("a forged CANCEL drew %s, want 481", got)
+		}
+		if calls, _ := c.s.Calls.Counts(); calls != 1 {
+			t.Fatal("the call does not ring any more")
+		}
+		c.act(text)
+		c.b.Expect("CANCEL")
+	})
+}
+
 // Two phones that vanish while one holds the other leave nothing behind, though
 // nobody need speak and neither knows session timers.
 func TestHeldPartiesThatVanish(t *testing.T) {

@@ -106,7 +106,7 @@ func (s *Server) roomForGuest(p transport.Path) bool {
 	defer s.mu.Unlock()
 	here := 0
 	for _, host := range s.guests {
-		if host == p.Remote.Addr() {
+		if host == transport.HostOf(p.Remote) {
 			here++
 		}
 	}

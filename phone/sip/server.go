@@ -366,7 +366,7 @@ func (s *Server) addLeg(l *leg) {
 	defer s.mu.Unlock()
 	s.legs[l.localTag] = l
 	if l.party == call.Stranger {
-		s.guests[l] = l.path.Remote.Addr()
+		s.guests[l] = transport.HostOf(l.path.Remote)
 	}
 }
 

@@ -40,7 +40,9 @@ type place struct {
 	among, here *list.Element // nil: proved
 }
 
-func addressOf(a netip.AddrPort) netip.Addr {
+// HostOf is whom an address stands for where peers are counted: itself, and of IPv6
+// its /64, since who has one address of it has them all.
+func HostOf(a netip.AddrPort) netip.Addr {
 	ip := a.Addr().Unmap().WithZone("")
 	if ip.Is6() {
 		p, _ := ip.Prefix(addressBitsIPv6)
@@ -52,7 +54,7 @@ func addressOf(a netip.AddrPort) netip.Addr {
 // enter takes a connection in; ok is false when it must be refused, and out, when
 // not nil, must be closed for it.
 func (w *crowd) enter(c *conn) (out *conn, ok bool) {
-	key := addressOf(c.path.Remote)
+	key := HostOf(c.path.Remote)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	g := w.of[key]
@@ -102,7 +104,7 @@ func (w *crowd) leave(c *conn) {
 	w.introduce(c)
 	w.total--
 	if c.place.group.total--; c.place.group.total == 0 {
-		delete(w.of, addressOf(c.path.Remote))
+		delete(w.of, HostOf(c.path.Remote))
 	}
 }
 
