@@ -54,7 +54,7 @@ func (l *leg) reconnect(lost transport.Path, done func(transport.Path, error)) {
 		return
 	}
 	l.mu.Lock()
-	to, host, ok := lost.Remote, l.remote.Host, l.uac && !l.device
+	to, host, ok := lost.Remote, l.hostAsked(), l.uac && !l.device
 	if !l.uac && !l.device { // it called from a port of the moment
 		to, ok = uriAddr(&l.target)
 		host = l.target.Host
@@ -65,6 +65,17 @@ func (l *leg) reconnect(lost transport.Path, done func(transport.Path, error)) {
 		return
 	}
 	l.s.transport.Dial(lost.Protocol, to, strings.Trim(host, "[]"), done)
+}
+
+// hostAsked is the host that was asked for when the leg was dialled: what TLS verifies.
+// Called with mu held.
+func (l *leg) hostAsked() string {
+	if l.link != nil {
+		if q, _, err := l.link.hop(l.link.setup()); err == nil {
+			return q.Host
+		}
+	}
+	return l.remote.Host
 }
 
 // registration finds the present one of the leg's device.

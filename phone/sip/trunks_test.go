@@ -189,6 +189,39 @@ func TestQualify(t *testing.T) {
 	l.state("out", "up")
 }
 
+// A number in a tel: URI names no host, nor does a domain that is none: TLS to a
+// trunk verifies where we were told to go, also when it is opened again mid-call.
+func TestHostThatIsVerified(t *testing.T) {
+	l := newLab(t)
+	for want, f := range map[string]directory.TrunkForm{
+		"carrier.test": {Name: "a", Address: "carrier.test", Domain: "other.test", URI: "tel"},
+		"edge.test":    {Name: "b", Address: "carrier.test", Proxy: "edge.test:5061"},
+	} {
+		x := &leg{s: l.sip, uac: true, link: l.sip.links.of(l.trunk(f))}
+		if got := x.hostAsked(); got != want {
+			t.Errorf("%s: %q, want %q", f.Name, got, want)
+		}
+	}
+}
+
+func FuzzServiceRoute(f *testing.F) {
+	f.Add("<sip:a;lr>,,<sip:b>, \"x\\\",\" <sip:c;lr>")
+	f.Fuzz(func(t *testing.T, value string) {
+		res := wire.NewResponse(200, "OK")
+		res.AppendHeader(wire.NewHeader("Service-Route", value))
+		got := serviceRoute(res)
+		if len(got) > maxServiceRoute {
+			t.Fatalf("%d routes", len(got))
+		}
+		for _, r := range got {
+			var u wire.Uri
+			if err := parseRoute(r, &u); err != nil || u.Host == "" {
+				t.Fatalf("%q: %v", r, err)
+			}
+		}
+	})
+}
+
 func TestServiceRoute(t *testing.T) {
 	res := wire.NewResponse(200, "OK")
 	for _, v := range []string{`<sip:a;lr>, "x, y" <sip:b;lr>,<sip:c,d;lr>`, "rubbish", strings.Repeat("<sip:z;lr>,", 20)} {
