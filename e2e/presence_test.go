@@ -56,13 +56,17 @@ func TestMailboxLamp(t *testing.T) {
 // TestPresenceOutlivesAKill: phones that have subscribed are told again, without
 // asking, what changed while the server was down, and what changes after.
 func TestPresenceOutlivesAKill(t *testing.T) {
-	t.Parallel()
-	s := startServer(t, people(ada, bob))
-	a := linphone(t, s, ada, watches(bob))
-	b := linphone(t, s, bob, watches(ada))
-	a.AwaitBuddy(t, "Online")
-	b.AwaitBuddy(t, "Online")
-	s.crash(t)
-	b.Send(t, "quit")
-	a.AwaitBuddy(t, "Offline")
+	for _, transport := range []string{"udp", "tcp"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			s := startServer(t, people(ada, bob))
+			a := linphone(t, s, ada, watches(bob), by(s, transport))
+			b := linphone(t, s, bob, watches(ada), by(s, transport))
+			a.AwaitBuddy(t, "Online")
+			b.AwaitBuddy(t, "Online")
+			s.crash(t)
+			b.Send(t, "quit")
+			a.AwaitBuddy(t, "Offline")
+		})
+	}
 }

@@ -275,3 +275,31 @@ func FuzzEventParams(f *testing.F) {
 		}
 	})
 }
+
+// With the names of its dialog anybody could end a call: once it is answered they
+// are for the extension's own devices.
+func TestLampKeepsStandingCallsSafe(t *testing.T) {
+	l := newLab(t)
+	a, b, w, own := l.phone("101"), l.phone("102"), l.phone("103"), l.phone("102")
+	b.register()
+	w.subscribe("102", "Event: dialog")
+	w.notified(200)
+	own.subscribe("102", "Event: dialog")
+	own.notified(200)
+	ad, _, aTarget, _ := talk(a, b)
+	confirmed := func(p *phone) (body string) {
+		for !strings.Contains(body, "<state>confirmed</state>") {
+			_, _, body = p.notified(200)
+		}
+		return body
+	}
+	if body := confirmed(w); strings.Contains(body, "call-id") || strings.Contains(body, "-tag") || !strings.Contains(body, "sip:101@") {
+		t.Errorf("others are told\n%s", body)
+	}
+	if body := confirmed(own); !strings.Contains(body, "call-id") || !strings.Contains(body, `local-tag="bt"`) {
+		t.Errorf("its own devices are told\n%s", body)
+	}
+	a.send("BYE", aTarget, ad.next(), "")
+	a.expect("200")
+	b.expect("BYE")
+}
