@@ -261,7 +261,7 @@ var crlf = []byte("\r\n\r\n") // RFC 5626 4.4.1; over UDP a NAT alone sees it
 // tick is called each second.
 func (ls *links) tick(now time.Time, n int) {
 	ls.each(func(k *link) {
-		if a := k.attachment(); a != nil && n%keepOpen == 0 {
+		if a := k.attachment(); a != nil && n%keepOpen == keepOpen-1 {
 			if p, _ := a.at(); p.Valid() {
 				_ = ls.s.transport.Send(p, crlf) // the next REGISTER finds out
 			}

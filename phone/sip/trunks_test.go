@@ -1,7 +1,10 @@
 package sip
 
 import (
+	"bufio"
 	"context"
+	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +13,8 @@ import (
 
 	"tincan/phone/directory"
 	"tincan/phone/event"
+	"tincan/phone/sip/transaction"
+	"tincan/phone/sip/transport"
 	"tincan/store"
 )
 
@@ -161,6 +166,70 @@ func TestUnregister(t *testing.T) {
 	}
 	carrier.answer(bye, 200, "rt", "")
 	<-ended
+}
+
+// Between registrations the NAT on the way is kept open; and when our public
+// address changes, the registrar hears of it.
+func TestRegistrationStaysReachable(t *testing.T) {
+	l := newLab(t)
+	carrier := l.phone("carrier")
+	on := true
+	l.trunk(directory.TrunkForm{Name: "out", Address: carrier.addr().String(), Register: &on, Username: "acc", Secret: "pw"})
+	l.sip.TrunksChanged()
+	carrier.answer(carrier.expect("REGISTER"), 200, "rt", "", "Expires: 300")
+	l.state("out", "registered")
+	l.sip.links.tick(time.Now(), keepOpen-1)
+	b := make([]byte, 100)
+	_ = carrier.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if n, err := carrier.conn.Read(b); err != nil || string(b[:n]) != "\r\n\r\n" {
+		t.Errorf("kept open by %q, %v", b[:n], err)
+	}
+	set := *l.sip.settings.Load()
+	l.sip.Reconfigure(set) // nothing new
+	set.External = netip.MustParseAddr("203.0.113.77")
+	l.sip.Reconfigure(set)
+	carrier.answer(carrier.expect("REGISTER"), 200, "rt", "", "Expires: 300")
+}
+
+// A registrar that closes the connection could not reach us any more.
+func TestRegistersAgainWhenTheConnectionEnds(t *testing.T) {
+	l := newLab(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	_ = ln.(*net.TCPListener).SetDeadline(time.Now().Add(20 * time.Second))
+	on := true
+	l.trunk(directory.TrunkForm{Name: "out", Address: ln.Addr().String(), Transport: "tcp", Register: &on, Username: "acc", Secret: "pw"})
+	l.sip.TrunksChanged()
+	var first string
+	for i := range 2 {
+		conn, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := transport.Frame(bufio.NewReader(conn))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := wire.ParseMessage(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = string(*m.CallID())
+		} else if id := string(*m.CallID()); id != first || m.CSeq().SeqNo != 2 {
+			t.Errorf("%s, %v after %s", id, m.CSeq(), first)
+		}
+		res := transaction.Reply(m.(*wire.Request), 200, "OK")
+		res.AppendHeader(wire.NewHeader("Expires", "300"))
+		if _, err := conn.Write([]byte(res.String())); err != nil {
+			t.Fatal(err)
+		}
+		l.state("out", "registered")
+		_ = conn.Close()
+	}
 }
 
 func TestQualify(t *testing.T) {
