@@ -78,7 +78,7 @@ func (l *leg) onward(why error) {
 		if l.path.Valid() && l.path.Local.Addr() != p.Local.Addr() { // media must leave from the new address
 			l.closeLines()
 		}
-		l.remoteTag, l.routes = "", t.routes
+		l.remoteTag, l.routes, l.theirs = "", t.routes, media.Description{} // what another place said
 		l.mu.Unlock()
 		l.ring(p, nil, t.offer, t.set)
 	})
@@ -112,7 +112,7 @@ func (l *leg) adorn(req *wire.Request, p transport.Path, on transaction.Response
 func (l *leg) returning(req *wire.Request, p transport.Path, on transaction.Responses) transaction.Responses {
 	t := l.trip
 	t.attempt++
-	attempt := t.attempt
+	attempt, target := t.attempt, t.target
 	l.hasten(attempt)
 	return func(res *wire.Response, err error) {
 		l.mu.Lock()
@@ -124,7 +124,7 @@ func (l *leg) returning(req *wire.Request, p transport.Path, on transaction.Resp
 		switch {
 		case late:
 			l.tooLate(res, err, p)
-		case early && l.elsewhere(res, err):
+		case early && l.elsewhere(attempt, target, res, err):
 		case early && err == nil && l.challenged(req, res, p, on):
 		default:
 			on(res, err)
@@ -145,13 +145,13 @@ func (l *leg) hasten(attempt int) {
 			return
 		}
 		t.attempt++ // from now on what comes back is late
-		silent := l.client
+		silent, target := l.client, t.target
 		l.client = nil
 		l.mu.Unlock()
 		if silent != nil {
 			silent.Cancel("")
 		}
-		l.s.health.Failed(t.target, resolve.Timeout, 0)
+		l.s.health.Failed(target, resolve.Timeout, 0)
 		l.onward(transaction.ErrTimeout)
 	})
 }
@@ -166,35 +166,35 @@ func (l *leg) tooLate(res *wire.Response, err error, p transport.Path) {
 	l.letGo(res, p)
 }
 
-// elsewhere reports whether the INVITE goes on to another target.
-func (l *leg) elsewhere(res *wire.Response, err error) bool {
-	t := l.trip
-	if !t.target.Addr.IsValid() { // where it registered: there is no other
+// elsewhere reports whether the INVITE goes on to another target, or has already.
+func (l *leg) elsewhere(attempt int, target resolve.Target, res *wire.Response, err error) bool {
+	if !target.Addr.IsValid() { // where it registered: there is no other
 		return false
 	}
 	switch {
 	case errors.Is(err, transaction.ErrTimeout):
-		l.s.health.Failed(t.target, resolve.Timeout, 0)
+		l.s.health.Failed(target, resolve.Timeout, 0)
 	case err != nil:
-		l.s.health.Failed(t.target, resolve.Unreachable, 0)
+		l.s.health.Failed(target, resolve.Unreachable, 0)
 	case res.StatusCode == wire.StatusServiceUnavailable:
-		l.s.health.Failed(t.target, resolve.Overloaded, retryAfter(res))
+		l.s.health.Failed(target, resolve.Overloaded, retryAfter(res))
 		err = call.Cause{Kind: call.Failed.Kind, Code: 503, Text: causeOf(res).Text}
 	default:
-		l.s.health.OK(t.target)
+		l.s.health.OK(target)
 		return false
 	}
+	t := l.trip
 	l.mu.Lock()
-	more := len(t.left) > 0
-	if more {
+	gone, more := t.attempt != attempt, len(t.left) > 0
+	if !gone && more {
 		t.attempt++
 		l.client = nil
 	}
 	l.mu.Unlock()
-	if more {
+	if !gone && more {
 		l.onward(err)
 	}
-	return more
+	return gone || more
 }
 
 // challenged sends the INVITE again with credentials. It reports false if what
