@@ -7,6 +7,8 @@ import (
 	"time"
 
 	wire "github.com/emiago/sipgo/sip"
+
+	"tincan/phone/sip/subscription"
 )
 
 // subscribe subscribes with authentication and gives the dialog and the answer.
@@ -302,4 +304,28 @@ func TestLampKeepsStandingCallsSafe(t *testing.T) {
 	a.send("BYE", aTarget, ad.next(), "")
 	a.expect("200")
 	b.expect("BYE")
+}
+
+func TestOutcomeOf(t *testing.T) {
+	for _, c := range []struct {
+		code  int
+		after string
+		want  subscription.Outcome
+	}{
+		{200, "", subscription.Outcome{}},
+		{481, "", subscription.Outcome{Verdict: subscription.Refused}},
+		{481, "5", subscription.Outcome{Verdict: subscription.Refused}},
+		{489, "", subscription.Outcome{Verdict: subscription.Refused}},
+		{500, "", subscription.Outcome{}}, // of this NOTIFY alone
+		{480, "30 (asleep);duration=60", subscription.Outcome{Verdict: subscription.Later, After: 30 * time.Second}},
+		{503, "x", subscription.Outcome{}},
+	} {
+		res := wire.NewResponse(c.code, "X")
+		if c.after != "" {
+			res.AppendHeader(wire.NewHeader("Retry-After", c.after))
+		}
+		if got := outcomeOf(res); got != c.want {
+			t.Errorf("%d %q: %+v, want %+v", c.code, c.after, got, c.want)
+		}
+	}
 }
