@@ -297,3 +297,17 @@ func awaitText(t *testing.T, file, text string, patience time.Duration) {
 		}
 	}
 }
+
+// TestTrunkFromBehindNAT: a server at home registers at one outside; calls reach
+// it through its router, whose mapping is kept open.
+func TestTrunkFromBehindNAT(t *testing.T) {
+	world := newInternet(t)
+	far := startServerAt(t, place{ip: publicIP, netns: world.public}, people(bob)+sister(bob, registersHere))
+	near := startServerAt(t, place{ip: phoneIP, netns: world.lan}, people(ada)+sister(ada, registersAt(far.address(), "")))
+	near.awaitTrunk(t, "sister", "registered")
+	a := baresip(t, near, ada, func(a *peer.Account) { a.IP, a.Netns = phoneIP, world.lan })
+	b := baresip(t, far, bob, func(a *peer.Account) { a.IP, a.Netns = publicIP, world.public })
+	talkAcross(t, a, b)
+	near.awaitNoCalls(t)
+	far.awaitNoCalls(t)
+}

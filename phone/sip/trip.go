@@ -185,16 +185,16 @@ func (l *leg) elsewhere(attempt int, target resolve.Target, res *wire.Response, 
 	}
 	t := l.trip
 	l.mu.Lock()
-	gone, more := t.attempt != attempt, len(t.left) > 0
-	if !gone && more {
+	moved, more := t.attempt != attempt, len(t.left) > 0
+	if !moved && more {
 		t.attempt++
 		l.client = nil
 	}
 	l.mu.Unlock()
-	if !gone && more {
+	if !moved && more {
 		l.onward(err)
 	}
-	return gone || more
+	return moved || more
 }
 
 // challenged sends the INVITE again with credentials. It reports false if what
