@@ -48,6 +48,7 @@ type Setup struct {
 	MaxForwards int
 	ReferredBy  string      // party that sent the caller here; "": nobody
 	Diverted    []Diversion // numbers called before this one, the first one first
+	Device      string      // of the called extension, the one that is meant; "": all
 	AnswerMode  string      // "auto": the called phone is asked to answer by itself
 }
 

@@ -70,6 +70,8 @@ type leg struct {
 	infos       []media.Digit // digits that wait for the answer to an INFO
 	infoOut     bool
 	referred    int           // REFERs so far
+	fixed       []string      // Route of our first INVITE: the Path of the registration
+	another     redial        // calls the device by another of its flows; nil: there is none
 	extra       []wire.Header // of our INVITE: how the call came about
 	retry       *time.Timer
 }

@@ -275,6 +275,7 @@ type phone struct {
 	number string
 	seq    int
 	rtp    int
+	other  netip.AddrPort // of the server, if not the lab's first
 	inbox  []wire.Message
 }
 
@@ -292,9 +293,17 @@ func (l *lab) phoneAt(number, host string) *phone {
 
 func (p *phone) addr() netip.AddrPort { return p.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
 
+// server is where the phone sends to.
+func (p *phone) server() netip.AddrPort {
+	if p.other.IsValid() {
+		return p.other
+	}
+	return p.lab.udp
+}
+
 func (p *phone) write(text string) {
 	p.t.Helper()
-	if _, err := p.conn.WriteToUDPAddrPort([]byte(text), p.lab.udp); err != nil {
+	if _, err := p.conn.WriteToUDPAddrPort([]byte(text), p.server()); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -326,7 +335,9 @@ func (p *phone) text(method, uri string, d dlg, body string, extra ...string) st
 		"To: <" + uri + ">" + to,
 		"Call-ID: " + d.callID,
 		fmt.Sprintf("CSeq: %d %s", d.seq, method),
-		"Contact: <sip:" + p.number + "@" + p.addr().String() + ">",
+	}
+	if !has(extra, "Contact") {
+		h = append(h, "Contact: <sip:"+p.number+"@"+p.addr().String()+">")
 	}
 	if !has(extra, "Max-Forwards") {
 		h = append(h, "Max-Forwards: 70")
@@ -486,8 +497,13 @@ func (p *phone) offer(formats ...string) string {
 // invite calls with authentication and gives the dialog to go on with.
 func (p *phone) invite(number, body string, extra ...string) dlg {
 	p.t.Helper()
+	return p.inviteTo("sip:"+number+"@tincan", body, extra...)
+}
+
+// inviteTo is invite for any address.
+func (p *phone) inviteTo(uri, body string, extra ...string) dlg {
+	p.t.Helper()
 	p.seq++
-	uri := "sip:" + number + "@tincan"
 	d := dlg{callID: transaction.Token(), from: transaction.Token(), seq: 1}
 	p.send("INVITE", uri, d, body, extra...)
 	c := p.expect("401")

@@ -3,6 +3,7 @@ package sip
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,21 +54,23 @@ func (s *Server) register(tx *transaction.Server, req *wire.Request, p transport
 		s.registered(tx, req, who.Key, nil)
 		return
 	}
+	before := s.cfg.Bindings.For(who.Key)
 	s.cfg.Bindings.Update(who.Key, put, remove, func(err error) {
 		if errors.Is(err, directory.ErrTooManyBindings) {
 			res := s.reply(req, wire.StatusForbidden, fmt.Sprintf("More than %d devices", directory.MaxBindings))
 			tx.RespondOnce(res)
 			return
 		}
-		s.registered(tx, req, who.Key, err)
+		s.registered(tx, req, who.Key, err, put...)
 		s.announce(put, remove)
+		s.follow(before, put)
 	})
 }
 
 // registered answers with all bindings that now stand. While the store is down
 // the phone is registered in memory, and what was not written waits in the
 // store's spool.
-func (s *Server) registered(tx *transaction.Server, req *wire.Request, ext string, err error) {
+func (s *Server) registered(tx *transaction.Server, req *wire.Request, ext string, err error, put ...directory.Binding) {
 	if err != nil && !errors.Is(err, store.ErrSpooled) {
 		s.cfg.Logger.Error("registration could not be kept", "extension", ext, "error", err)
 		tx.Respond(s.reply(req, wire.StatusInternalServerError, "Registration could not be kept"))
@@ -75,7 +78,8 @@ func (s *Server) registered(tx *transaction.Server, req *wire.Request, ext strin
 	}
 	s.counts.Registered.Add(1)
 	res := s.reply(req, wire.StatusOK, "OK")
-	now := time.Now()
+	now, domain := time.Now(), s.domain(tx.Path())
+	gruu := slices.Contains(tokens(req, "Supported", "k"), "gruu")
 	for _, b := range s.cfg.Bindings.For(ext) {
 		left := int(b.Expires.Sub(now).Round(time.Second) / time.Second)
 		if left <= 0 {
@@ -88,8 +92,18 @@ func (s *Server) registered(tx *transaction.Server, req *wire.Request, ext strin
 		if b.RegID != 0 {
 			v += ";reg-id=" + strconv.Itoa(b.RegID)
 		}
+		if gruu {
+			public, temporary := s.gruus(&b, domain)
+			for name, value := range map[string]string{"pub-gruu": public, "temp-gruu": temporary} {
+				if value != "" {
+					v += ";" + name + "=\"" + value + "\""
+				}
+			}
+		}
 		res.AppendHeader(wire.NewHeader("Contact", v))
 	}
+	s.showFlows(res, req, put)
+	s.showPush(res, put)
 	res.AppendHeader(wire.NewHeader("Date", now.UTC().Format(sipDate)))
 	tx.Respond(res)
 }
@@ -147,13 +161,20 @@ func (s *Server) binding(ext string, req *wire.Request, c *wire.ContactHeader, p
 		return b, nil, res
 	}
 	lasts = min(lasts, set.RegisterMax)
+	path, ok := pathOf(req)
+	if !ok {
+		return b, nil, s.reply(req, wire.StatusForbidden, "Too long a Path")
+	}
+	if asks, have := s.pushes(&c.Address); asks && !have && s.cfg.Push != nil {
+		return b, nil, s.reply(req, 555, "Push Notification Service Not Supported")
+	}
 	c.Address.Headers = nil // not for a Request-URI (RFC 3261 19.1.1)
 	instance, _ := c.Params.Get("+sip.instance")
 	regID, _ := c.Params.Get("reg-id")
 	b = directory.Binding{
 		Extension: ext, Instance: strings.Trim(instance, "\""), Contact: c.Address.String(),
 		Received: p.Remote, Transport: string(p.Protocol), Local: p.Local.String(),
-		UserAgent: clip(header(req, "User-Agent")), CallID: string(*req.CallID()), CSeq: req.CSeq().SeqNo,
+		Path: path, UserAgent: clip(header(req, "User-Agent")), CallID: string(*req.CallID()), CSeq: req.CSeq().SeqNo,
 		Expires: now.Add(lasts), Updated: now, Node: s.cfg.Node, Flow: flowID(p),
 	}
 	if n, err := strconv.Atoi(regID); err == nil && n > 0 && b.Instance != "" {
@@ -192,6 +213,21 @@ func expiresOf(text string, otherwise time.Duration) time.Duration {
 		return defaultExpires
 	}
 	return time.Duration(n) * time.Second
+}
+
+// follow tells calls of a device that registers from elsewhere, and those that
+// wait for it.
+func (s *Server) follow(before, put []directory.Binding) {
+	for i := range put {
+		b := &put[i]
+		s.awake(*b)
+		for j := range before {
+			old := &before[j]
+			if old.Key() == b.Key() && (old.Received != b.Received || old.Flow != b.Flow) {
+				s.moved(b)
+			}
+		}
+	}
 }
 
 // flowID names a connection in a binding: empty over UDP. The process that

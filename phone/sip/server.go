@@ -83,6 +83,7 @@ type Config struct {
 	Resolver  *resolve.Resolver // finds trunks; nil: by the system's name servers
 	TLS       *tls.Config
 	Logger    *slog.Logger
+	Push      Pusher // wakes phones; nil: nobody does
 	Timers    transaction.Timers
 	// Public tells whether strangers may call a name; nil: none.
 	Public func(name string) bool
@@ -111,10 +112,11 @@ type Server struct {
 	texts     Texts         // nil: no text messages
 	begun     chan struct{} // closed by Start
 
-	mu     sync.Mutex          // guards what follows
-	legs   map[string]*leg     // by our tag
-	guests map[*leg]netip.Addr // of strangers: where they are
-	merges map[string]string   // Call-ID, From-tag and CSeq of INVITEs in progress -> transaction
+	mu     sync.Mutex           // guards what follows
+	legs   map[string]*leg      // by our tag
+	guests map[*leg]netip.Addr  // of strangers: where they are
+	merges map[string]string    // Call-ID, From-tag and CSeq of INVITEs in progress -> transaction
+	waking map[string][]*waking // by extension and device
 	ports  map[transport.Protocol]uint16
 }
 
@@ -129,7 +131,7 @@ func New(cfg Config, set Settings) *Server {
 	s := &Server{
 		cfg: cfg, started: time.Now(), nonces: newNonces(), decoy: transaction.Token(), ctx: ctx, cancel: cancel,
 		begun: make(chan struct{}),
-		legs:  map[string]*leg{}, guests: map[*leg]netip.Addr{}, merges: map[string]string{}, ports: map[transport.Protocol]uint16{},
+		legs:  map[string]*leg{}, guests: map[*leg]netip.Addr{}, merges: map[string]string{}, waking: map[string][]*waking{}, ports: map[transport.Protocol]uint16{},
 	}
 	if s.cfg.Decoy == nil {
 		s.cfg.Decoy = s.nonces.key[:]
@@ -137,7 +139,7 @@ func New(cfg Config, set Settings) *Server {
 	s.settings.Store(&set)
 	s.links = links{s: s, all: map[string]*link{}}
 	s.transport = transport.New(transport.Config{
-		Handler: s.receive, Network: cfg.Network,
+		Handler: s.receive, Network: cfg.Network, KeepAlive: s.keepsAlive,
 		Gate: cfg.Gate, Trace: s.trace, TLS: cfg.TLS, Logger: cfg.Logger, Closed: s.connClosed,
 	})
 	if s.resolver = cfg.Resolver; s.resolver == nil {

@@ -157,6 +157,7 @@ func (s *Server) deliver(m *message.Message, flows []directory.Binding, done fun
 			return
 		}
 		req := s.messageRequest(m, to, wire.Uri{Scheme: "sip", User: escape(m.To), Host: s.domain(p)}, p)
+		by(req, b.Path)
 		s.layer.Request(req, p, func(res *wire.Response, err error) {
 			switch {
 			case err != nil:

@@ -26,11 +26,8 @@ func (s *Server) DialExtension(ext *directory.Extension, set call.Setup, owner c
 	var legs []call.Leg
 	var last error = call.Unregistered
 	now := time.Now()
-	for _, b := range s.cfg.Bindings.For(ext.Number) {
-		if !b.Expires.After(now) {
-			continue
-		}
-		l, err := s.dialDevice(ext, b, offer, set, owner)
+	for _, device := range flows(s.cfg.Bindings.For(ext.Number), now, set.Device) {
+		l, err := s.dialDevice(ext, device, offer, set, owner)
 		if err != nil {
 			last = err
 			continue
@@ -43,15 +40,15 @@ func (s *Server) DialExtension(ext *directory.Extension, set call.Setup, owner c
 	return legs, nil
 }
 
-func (s *Server) dialDevice(ext *directory.Extension, b directory.Binding, offer media.Description, set call.Setup, owner call.Owner) (*leg, error) {
-	l := s.newLeg("extension:"+ext.Number, b.Contact, true)
-	l.device, l.key, l.heard = true, b.Key(), b.Updated
-	if err := wire.ParseUri(b.Contact, &l.target); err != nil {
-		return nil, fmt.Errorf("contact of %s: %w", ext.Number, err)
-	}
+func (s *Server) dialDevice(ext *directory.Extension, device []directory.Binding, offer media.Description, set call.Setup, owner call.Owner) (*leg, error) {
+	l := s.newLeg("extension:"+ext.Number, device[0].Contact, true)
+	l.device = true
 	l.remote, l.remName = wire.Uri{Scheme: "sip", User: ext.Number}, quoted(ext.Name)
 	l.prepare(owner, set)
-	s.flow(&b, func(p transport.Path, err error) { l.ring(p, err, offer, set) })
+	if err := l.byFlow(device, offer, set); err != nil {
+		s.dropLeg(l)
+		return nil, fmt.Errorf("contact of %s: %w", ext.Number, err)
+	}
 	return l, nil
 }
 
@@ -128,6 +125,9 @@ func (l *leg) sendInvite(req *wire.Request, p transport.Path, forwards int) {
 
 // giveUp ends a leg that never got out. Called with mu held.
 func (l *leg) giveUp(err error) {
+	if l.goesOn() {
+		return
+	}
 	cause := call.Timeout
 	switch {
 	case errors.As(err, &cause):
@@ -274,7 +274,7 @@ func (l *leg) longer(res *wire.Response, forwards int) bool {
 	l.stretched = true
 	l.localSeq++
 	l.inviteSeq = l.localSeq
-	l.remoteTag, l.routes = "", nil
+	l.remoteTag, l.routes = "", l.fixed
 	if l.trip != nil {
 		l.routes = l.trip.routes
 	}
@@ -284,9 +284,15 @@ func (l *leg) longer(res *wire.Response, forwards int) bool {
 	return true
 }
 
+// statusFlowFailed is RFC 5626's: the phone is not there any more.
+const statusFlowFailed = 430
+
 func (l *leg) failed(res *wire.Response) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if res.StatusCode == statusFlowFailed && l.goesOn() {
+		return
+	}
 	was := l.stage
 	l.stage, l.client = gone, nil
 	if was == early {

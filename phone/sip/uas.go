@@ -79,6 +79,9 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 		From: who, Dialled: dialled(req, s.trunkNamed(who.Ref)), Offer: offer, MaxForwards: forwards(req) - 1,
 		Diverted: diverted(req), AnswerMode: answerMode(req),
 	}
+	if ext, instance, ok := s.device(&req.Recipient); ok {
+		set.Dialled, set.Device = ext, instance
+	}
 	if old != nil {
 		owner.Post(call.Picked{Leg: old, By: l, Setup: set, EarlyOnly: earlyOnly})
 		return

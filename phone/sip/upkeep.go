@@ -49,7 +49,7 @@ func (s *Server) ping(round, rounds uint32) {
 	s.cfg.Bindings.Each(func(b *directory.Binding) {
 		h := fnv.New32a()
 		_, _ = h.Write([]byte(b.Contact))
-		if h.Sum32()%rounds == round && b.Transport == string(transport.UDP) {
+		if h.Sum32()%rounds == round && b.Transport == string(transport.UDP) && len(b.Path) == 0 { // its proxy keeps it
 			due = append(due, *b)
 		}
 	})

@@ -118,8 +118,10 @@ type Config struct {
 	Gate    Gate
 	Trace   Tracer
 	Closed  func(Path) // a connection ended
-	TLS     *tls.Config
-	Logger  *slog.Logger
+	// KeepAlive says who may use our UDP ports as a STUN server; nil: nobody.
+	KeepAlive func(netip.AddrPort) bool
+	TLS       *tls.Config
+	Logger    *slog.Logger
 }
 
 // Counts are totals since start.

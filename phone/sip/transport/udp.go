@@ -64,6 +64,9 @@ func (s *udpSocket) read(t *Transport) {
 			t.Counts.Refused.Add(1)
 			continue
 		}
+		if t.answerSTUN(s, buf[:n], from, to) {
+			continue
+		}
 		if !looksLikeSIP(buf[:n]) {
 			t.Counts.Junk.Add(1) // keep-alives (CRLF, zeros) among them
 			continue

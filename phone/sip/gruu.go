@@ -1,0 +1,74 @@
+package sip
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"strings"
+
+	wire "github.com/emiago/sipgo/sip"
+
+	"tincan/phone/directory"
+)
+
+// Addresses of one device of an extension (RFC 5627).
+//
+//	public     sip:101@tincan.example;gr=urn:uuid:...   says who it is
+//	temporary  sip:SEALED@tincan.example;gr             says nothing to others
+//
+// A temporary one holds the extension and the device, sealed with a key that
+// outlives the process, so that nothing is kept for it.
+
+// lower is base 32 as the user part of a URI has it.
+var lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// gruus makes both addresses of a device; "" without an instance.
+func (s *Server) gruus(b *directory.Binding, domain string) (public, temporary string) {
+	instance := bare(b.Instance)
+	if instance == "" || strings.ContainsAny(instance, "\";<>? ") {
+		return "", ""
+	}
+	public = "sip:" + escape(b.Extension) + "@" + domain + ";gr=" + instance
+	box, err := s.sealed()
+	if err != nil {
+		return public, ""
+	}
+	nonce := make([]byte, box.NonceSize())
+	_, _ = rand.Read(nonce)
+	text := box.Seal(nonce, nonce, []byte(b.Extension+"\x00"+instance), nil)
+	return public, "sip:" + lower.EncodeToString(text) + "@" + domain + ";gr"
+}
+
+// device reads which device of which extension an address of either kind means.
+func (s *Server) device(u *wire.Uri) (extension, instance string, ok bool) {
+	gr, has := u.UriParams.Get("gr")
+	if !has {
+		return "", "", false
+	}
+	if gr != "" {
+		return userOf(u), gr, true
+	}
+	text, err := lower.DecodeString(strings.ToLower(u.User))
+	box, broken := s.sealed()
+	if err != nil || broken != nil || len(text) < box.NonceSize() {
+		return "", "", false
+	}
+	plain, err := box.Open(nil, text[:box.NonceSize()], text[box.NonceSize():], nil)
+	if err != nil {
+		return "", "", false
+	}
+	return strings.Cut(string(plain), "\x00")
+}
+
+func (s *Server) sealed() (cipher.AEAD, error) {
+	m := hmac.New(sha256.New, s.cfg.Decoy)
+	m.Write([]byte("temporary GRUU"))
+	block, err := aes.NewCipher(m.Sum(nil))
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}
