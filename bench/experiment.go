@@ -39,6 +39,7 @@ type setting struct {
 	extensions []string // accounts, all with the secret of register.go
 	watched    []string // those of extensions that lamps show
 	calls      int      // media ports wanted
+	tls        bool     // listens for TLS too
 	data       string   // data folder of an earlier run, to start again with; new when empty
 }
 
@@ -46,6 +47,7 @@ type setting struct {
 type running struct {
 	*proc.Process
 	address string // SIP over UDP, host:port
+	secure  string // SIP over TLS, where it was asked for
 	started time.Time
 	ready   time.Duration // from start to the first answer
 }

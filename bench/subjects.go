@@ -47,9 +47,16 @@ func startTincan(l *lab, s setting) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
+	secure, list := "", "[]"
+	if s.tls {
+		if secure, err = freeAddress(); err != nil {
+			return nil, err
+		}
+		list = fmt.Sprintf("[%q]", secure)
+	}
 	config := filepath.Join(folder, "tincan.toml")
-	text := fmt.Sprintf("data = %q\n[sip]\nudp = [%q]\ntcp = []\ntls = []\n[rtp]\nports = \"%d-%d\"\n[http]\nlisten = \"127.0.0.1:0\"\n",
-		filepath.Join(folder, "data"), address, rtpFirst, rtpFirst+portsPerCall*s.calls+sparePorts)
+	text := fmt.Sprintf("data = %q\n[sip]\nudp = [%q]\ntcp = []\ntls = %s\n[rtp]\nports = \"%d-%d\"\n[http]\nlisten = \"127.0.0.1:0\"\n",
+		filepath.Join(folder, "data"), address, list, rtpFirst, rtpFirst+portsPerCall*s.calls+sparePorts)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -62,9 +69,13 @@ func startTincan(l *lab, s setting) (*running, error) {
 	if output, err := exec.Command(l.binary, "apply", space, "--config", config).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("apply: %w\n%s", err, output)
 	}
-	return await(address, func() (*proc.Process, error) {
+	r, err := await(address, func() (*proc.Process, error) {
 		return proc.Start(folder, l.binary, "serve", "--config", config)
 	})
+	if err == nil {
+		r.secure = secure
+	}
+	return r, err
 }
 
 // space is the setting as objects of ours.
