@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,21 +34,22 @@ import (
 
 // lab is a whole phone server on loopback, as a phone sees it.
 type lab struct {
-	t      *testing.T
-	dir    string
-	store  *store.Store
-	dirs   *directory.Directory
-	binds  *directory.Bindings
-	ledger *record.Ledger
-	media  *media.Engine
-	calls  *call.Exchange
-	sip    *Server
-	subs   *watch.Watch
-	texts  *message.Desk
-	udp    netip.AddrPort
-	routes map[string]string // number -> destination
-	closed bool
-	deaf   atomic.Bool // calls are not told that they are written as standing
+	t       *testing.T
+	dir     string
+	store   *store.Store
+	dirs    *directory.Directory
+	binds   *directory.Bindings
+	ledger  *record.Ledger
+	media   *media.Engine
+	calls   *call.Exchange
+	sip     *Server
+	subs    *watch.Watch
+	texts   *message.Desk
+	udp     netip.AddrPort
+	routing sync.Mutex        // guards routes
+	routes  map[string]string // number -> destination
+	closed  bool
+	deaf    atomic.Bool // calls are not told that they are written as standing
 }
 
 // Stand keeps a standing call, and says so unless the lab is deaf.
@@ -161,10 +163,13 @@ func (l *lab) close() {
 }
 
 func (l *lab) Route(_ call.Party, number string) (string, bool) {
-	if d, ok := l.routes[number]; ok {
+	l.routing.Lock()
+	d, ok := l.routes[number]
+	l.routing.Unlock()
+	if ok {
 		return d, true
 	}
-	_, ok := l.dirs.Snapshot().Extension(number)
+	_, ok = l.dirs.Snapshot().Extension(number)
 	return "extension:" + number, ok
 }
 
@@ -193,6 +198,13 @@ func (l *lab) Revive(kind string, state []byte, o call.Owner) (call.Leg, error) 
 		return app.Revive(l.media, state, o)
 	}
 	return l.sip.Revive(state, o)
+}
+
+// route sends a number to a destination.
+func (l *lab) route(number, destination string) {
+	l.routing.Lock()
+	defer l.routing.Unlock()
+	l.routes[number] = destination
 }
 
 // setCodecs changes what an extension may use.

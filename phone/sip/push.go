@@ -82,7 +82,7 @@ func (s *Server) wake(b directory.Binding, done func(directory.Binding)) {
 		done(b)
 		return
 	}
-	w := &waking{done: done}
+	w := &waking{done: done, since: time.Now()}
 	key := b.Extension + "|" + b.Key()
 	w.timer = time.AfterFunc(wakeTime, func() {
 		if s.forgetWaking(key, w) {
@@ -98,6 +98,7 @@ func (s *Server) wake(b directory.Binding, done func(directory.Binding)) {
 // waking is a call that waits for a phone.
 type waking struct {
 	done  func(directory.Binding)
+	since time.Time
 	timer *time.Timer
 }
 
@@ -114,15 +115,17 @@ func (s *Server) forgetWaking(key string, w *waking) bool {
 	return true
 }
 
-// awake lets the calls go on that waited for a device.
+// awake lets the calls go on that waited for a device. A registration from before
+// a call began to wait says nothing of whether the phone is awake.
 func (s *Server) awake(b directory.Binding) {
 	key := b.Extension + "|" + b.Key()
 	s.mu.Lock()
-	waiting := s.waking[key]
-	delete(s.waking, key)
+	waiting := slices.Clone(s.waking[key])
 	s.mu.Unlock()
 	for _, w := range waiting {
-		w.timer.Stop()
-		w.done(b)
+		if w.since.Before(b.Updated) && s.forgetWaking(key, w) {
+			w.timer.Stop()
+			w.done(b)
+		}
 	}
 }

@@ -29,7 +29,7 @@ func TestBlindTransfer(t *testing.T) {
 		"by a caller that hangs up meanwhile": {false, true},
 	} {
 		l := newLab(t)
-		l.routes["200"] = "extension:103"
+		l.route("200", "extension:103")
 		l.setCodecs("103", "pcma") // so that the referred party must be offered another
 		a, b, c := l.phone("101").at(40000), l.phone("102").at(40002), l.phone("103").at(40004)
 		b.register()

@@ -126,7 +126,7 @@ func TestTextByTrunk(t *testing.T) {
 	l.trunk(directory.TrunkForm{
 		Name: "net", Address: carrier.addr().String(), Domain: "carrier.example", Username: "4711", Secret: "pwcarrier", CallerID: "pai",
 	})
-	l.routes["0049"] = "trunk:net/+49"
+	l.route("0049", "trunk:net/+49")
 	a := l.phone("101")
 	for _, c := range []struct{ says, want string }{{"200", "200"}, {"404", "404"}, {"500", "480"}} {
 		got := make(chan wire.Message, 1)
