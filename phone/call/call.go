@@ -76,6 +76,7 @@ type Call struct {
 	forward     *move
 	referral    *referral
 	renewal     *renewal
+	taking      Leg // took a party's place, and is answered when that is written
 	written     []func()
 	gone        []record.Leg // legs that left before the end
 }

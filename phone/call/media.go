@@ -89,7 +89,7 @@ func (c *Call) offered(m Offered) {
 		m.Leg.Reply(media.Description{}, NotAcceptable.Why("not yet"))
 		return
 	}
-	if c.phase == standing && !movedAway(other) && c.pending == nil && c.renewal == nil && media.Brings(m.Offer, mine.inUse) {
+	if c.phase == standing && !movedAway(other) && c.pending == nil && c.renewal == nil && media.Brings(m.Offer, m.Leg.Able(), mine.inUse) {
 		if want, err := media.Instead(m.Offer, theirs.local); err == nil {
 			c.renewal = &renewal{from: m.Leg, to: other, wish: m.Offer, offer: want}
 			other.Offer(want)

@@ -128,13 +128,7 @@ func (c *Call) give(token *move) {
 	c.gone = append(c.gone, legRecord(token.leg, c.start, c.answered, Cause{Kind: "moved", Code: 200}, *mine))
 	token.to.actor.post(moved{token, token.leg, *mine})
 	c.forward = token // what it tells this call before it knows the new owner
-	stand := absent{token.leg.Info(), token.leg.ID()}
-	if token.leg == c.a {
-		c.a = stand
-	} else {
-		c.markFork(c.b)
-		c.b = stand
-	}
+	c.replaceBy(token.leg, absent{token.leg.Info(), token.leg.ID()})
 	c.x.publish(c, "moved", token.to.id)
 	c.stopMove(token, nil)
 	c.finish(Normal.Why("moved to call "+token.to.id), "server")

@@ -58,17 +58,22 @@ func (c *Call) takeOver(m Picked, mine, theirs *side) {
 		c.setup.From = m.Setup.From
 	}
 	c.x.publish(c, "taken over", m.Setup.From.Ref)
+	c.taking = m.By
 	c.save(func(error) { c.deliver(takenOver{m.By}) })
+	c.ledger = time.AfterFunc(ledgerTime, func() { c.actor.post(takenOver{m.By}) })
 }
 
-// takenOver comes when the call is written with its new party.
+// takenOver comes when the call is written with its new party, or when that took
+// too long: once or twice.
 type takenOver struct{ leg Leg }
 
 func (c *Call) takenOver(m takenOver) {
 	_, mine, _ := c.peer(m.leg)
-	if c.phase != standing || mine == nil {
-		return // it is told with the call's end
+	if c.phase != standing || mine == nil || c.taking != m.leg {
+		return // answered already, or told with the call's end
 	}
+	c.taking = nil
+	c.ledger.Stop()
 	m.leg.Prepare(mine.local)
 	if !c.join() {
 		c.finish(NotAcceptable.Why("the party that took over has "+mine.codec+", which the other side does not take"), "server")

@@ -242,21 +242,27 @@ func Within(offer, answer Description) Description {
 	return out
 }
 
-// Brings reports whether an offer has something that cannot be answered from
+// Brings reports whether an offer has something new that cannot be answered from
 // what a standing call has in use: another codec alone, another kind of media, a
-// line more.
-func Brings(offer, inUse Description) bool {
+// line more. A line that the party had in its last description, and was refused,
+// is not new: many phones offer their camera at every hold.
+func Brings(offer, last, inUse Description) bool {
 	for i := range offer.Streams {
 		o := &offer.Streams[i]
 		if o.Refused() || o.Kind == Other || strings.Contains(o.Proto, "SAVP") {
 			continue
 		}
-		if i >= len(inUse.Streams) || inUse.Streams[i].Refused() || inUse.Streams[i].Kind != o.Kind {
+		if !has(inUse, i, o.Kind) && !has(last, i, o.Kind) {
 			return true
 		}
 	}
 	_, err := Keep(offer, inUse)
 	return err != nil
+}
+
+// has reports whether line i of d carries a kind of media.
+func has(d Description, i int, k Kind) bool {
+	return i < len(d.Streams) && !d.Streams[i].Refused() && d.Streams[i].Kind == k
 }
 
 // Instead makes the offer to one party of what the other wants to change: its

@@ -88,6 +88,9 @@ func diverted(req *wire.Request) []call.Diversion {
 
 // history gives the headers that tell the called party how a call came to it.
 func (l *leg) history(set call.Setup) (out []wire.Header) {
+	if set.ReferredBy == "" && len(set.Diverted) == 0 {
+		return nil
+	}
 	domain := l.s.domain(l.path)
 	if set.ReferredBy != "" {
 		if _, number, ok := strings.Cut(set.ReferredBy, ":"); ok {

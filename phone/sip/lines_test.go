@@ -167,3 +167,31 @@ func TestPhonesBehindNATArePinged(t *testing.T) {
 		t.Errorf("a phone that is no NAT's got\n%s", m)
 	}
 }
+
+// A phone that offers its camera at every hold, though the other has none, is
+// answered here: only what is new is asked of the other side.
+func TestHoldWithACameraThatWasRefused(t *testing.T) {
+	l := newLab(t)
+	a, b := l.phone("101"), l.phone("102")
+	b.register()
+	camera := "m=video 41000 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
+	d := a.invite("102", a.offer()+camera)
+	in := b.expect("INVITE")
+	b.answer(in, 200, "bt", b.offer()+"m=video 0 RTP/AVP 96\r\n")
+	b.expect("ACK")
+	ok := a.expect("200")
+	d = d.within(ok)
+	a.send("ACK", target(ok), d, "")
+	d = d.next()
+	a.send("INVITE", target(ok), d, a.offer()+"a=sendonly\r\n"+camera)
+	held := a.expect("200")
+	a.send("ACK", target(ok), d, "")
+	if body := string(held.Body()); !strings.Contains(body, "a=recvonly") || !strings.Contains(body, "m=video 0 ") {
+		t.Errorf("held with\n%s", body)
+	}
+	b.silent()
+	a.send("BYE", target(ok), d.next(), "")
+	b.answer(b.expect("BYE"), 200, "", "")
+	a.expect("200")
+	l.idle()
+}

@@ -127,7 +127,7 @@ func TestPhoneMovesWithinACall(t *testing.T) {
 	as := a.socket()
 	b.socket()
 	b.register(b.instanceOf("b", ""))
-	ad, bd, at, bt, answer := talking(a, b)
+	_, bd, _, bt, answer := talking(a, b)
 	moved := l.phone("103")
 	bs := moved.socket()
 	moved.register(moved.instanceOf("b", ""))
@@ -138,7 +138,6 @@ func TestPhoneMovesWithinACall(t *testing.T) {
 	moved.send("BYE", bt, bd, "")
 	a.answer(a.expect("BYE"), 200, "", "")
 	moved.expect("200")
-	_, _ = ad, at
 	l.idle()
 }
 
@@ -257,8 +256,7 @@ func TestBothFamilies(t *testing.T) {
 	b.other = six
 	as, bs := a.socket(), b.socket()
 	b.register()
-	ad, _, at, bt, answer := talking(a, b)
-	_ = bt
+	ad, _, at, _, answer := talking(a, b)
 	hears(t, as, answer, bs)
 	a.send("BYE", at, ad.next(), "")
 	b.answer(b.expect("BYE"), 200, "", "")

@@ -41,7 +41,7 @@ func (l *leg) refer(tx *transaction.Server, req *wire.Request) {
 	wish := call.Referred{Leg: l, To: userOf(&to.uri), Progress: r.tell}
 	if to.replaces != nil {
 		other, owner := l.s.replaced(to.replaces)
-		if other == nil {
+		if other == nil || !mayReplace(l.party, other) {
 			r.tell(call.Cause{Code: wire.StatusCallTransactionDoesNotExists})
 			return
 		}

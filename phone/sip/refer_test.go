@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	wire "github.com/emiago/sipgo/sip"
+
+	"tincan/phone/directory"
+	"tincan/phone/sip/transaction"
 )
 
 // progress waits for a NOTIFY about a REFER, answers it and gives its first line.
@@ -228,6 +231,90 @@ func TestPickUp(t *testing.T) {
 		}
 		l.idle()
 	}
+}
+
+// A store that hangs does not keep who takes a call over waiting.
+func TestTakeOverWhileTheStoreHangs(t *testing.T) {
+	l := newLab(t)
+	l.setCodecs("103", "pcmu", "pcma")
+	a, b, c := l.phone("101"), l.phone("102"), l.phone("103")
+	b.register()
+	ad, bd, at, _ := talk(a, b)
+	l.deaf.Store(true)
+	cd := c.invite("102", c.offer(), "Replaces: "+bd.callID+";to-tag=bt;from-tag="+bd.to)
+	ok := c.expect("200")
+	c.send("ACK", target(ok), cd.within(ok), "")
+	b.answer(b.expect("BYE"), 200, "", "")
+	l.deaf.Store(false)
+	a.send("BYE", at, ad.next(), "")
+	c.answer(c.expect("BYE"), 200, "", "")
+	a.expect("200")
+	l.idle()
+}
+
+// Who is no phone of ours sends nobody into a call that is not its own.
+func TestReferIntoAnothersCall(t *testing.T) {
+	l := newLab(t)
+	l.setCodecs("103", "pcmu", "pcma")
+	a, b, c := l.phone("101"), l.phone("102"), l.phone("103")
+	b.register()
+	c.register()
+	_, bd, _, _ := talk(a, b)
+	carrier := l.phone("carrier")
+	l.trunk(directory.TrunkForm{Name: "net", Address: carrier.addr().String(), Match: []string{carrier.addr().String()}})
+	d := dlg{callID: "from-outside", from: "o", seq: 1, branch: transaction.Branch()}
+	carrier.send("INVITE", "sip:103@tincan", d, carrier.offer())
+	c.answer(c.expect("INVITE"), 200, "ct", c.offer())
+	ok := carrier.expect("200")
+	c.expect("ACK")
+	d = d.within(ok)
+	carrier.send("ACK", target(ok), d, "")
+	carrier.send("REFER", target(ok), d.next(), "", "Refer-To: <sip:102@tincan?Replaces="+bd.callID+"%3Bto-tag%3D"+bd.to+"%3Bfrom-tag%3Dbt>")
+	carrier.expect("202")
+	if got := carrier.progress(); got != "SIP/2.0 100 Trying" {
+		t.Errorf("first told %q", got)
+	}
+	if got := carrier.progress(); !strings.HasPrefix(got, "SIP/2.0 481 ") {
+		t.Errorf("then told %q", got)
+	}
+	if len(a.inbox)+len(b.inbox) > 0 {
+		t.Error("the other call is touched")
+	}
+}
+
+func FuzzReplaces(f *testing.F) {
+	f.Add("a@b;to-tag=1;from-tag=2;early-only")
+	f.Add("x; From-Tag = 1;;to-tag=")
+	f.Fuzz(func(t *testing.T, text string) {
+		r, ok := parseReplaces(text)
+		if !ok {
+			return
+		}
+		again := r.callID + ";to-tag=" + r.to + ";from-tag=" + r.from
+		if r.early {
+			again += ";early-only"
+		}
+		if same, ok := parseReplaces(again); !ok || same != r {
+			t.Errorf("%q is read as %+v, and that as %+v", text, r, same)
+		}
+	})
+}
+
+func FuzzDiversions(f *testing.F) {
+	f.Add(`"A, B" <sip:102@tincan;x=1>;reason=no-answer, <sip:103@tincan>;reason="user-busy"`)
+	f.Fuzz(func(t *testing.T, text string) {
+		req := wire.NewRequest(wire.INVITE, wire.Uri{Scheme: "sip", User: "1", Host: "h"})
+		req.AppendHeader(wire.NewHeader("Diversion", text))
+		req.AppendHeader(wire.NewHeader("History-Info", text))
+		if n := len(diverted(req)); n > maxDiversions {
+			t.Errorf("%d diversions of %q", n, text)
+		}
+		for _, d := range diversions(req) {
+			if strings.ContainsAny(escape(d.Number)+token(d.Reason), " <>\"\r\n;") {
+				t.Errorf("%+v ends the header that it is written into", d)
+			}
+		}
+	})
 }
 
 // Replaces that names nothing, or is not understood.

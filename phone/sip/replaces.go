@@ -31,14 +31,6 @@ func parseReplaces(v string) (r replaces, ok bool) {
 	return r, r.callID != "" && r.to != "" && r.from != ""
 }
 
-func (r replaces) String() string {
-	s := r.callID + ";to-tag=" + r.to + ";from-tag=" + r.from
-	if r.early {
-		s += ";early-only"
-	}
-	return s
-}
-
 // replaced finds the leg that is named, and its call: by its dialog with us, from
 // either end, since who watches a phone's lamp knows the dialog as that phone has
 // it (RFC 4235).
@@ -60,8 +52,7 @@ func (s *Server) replaced(r *replaces) (*leg, call.Owner) {
 }
 
 // takesOver reads the Replaces of an INVITE. It finds the leg, or gives the code
-// of the refusal: a phone of ours may take over any call of this system, a trunk
-// only its own, a stranger none.
+// of the refusal.
 func (s *Server) takesOver(req *wire.Request, who call.Party) (l *leg, owner call.Owner, earlyOnly bool, code int) {
 	values := req.GetHeaders("Replaces")
 	if len(values) == 0 {
@@ -75,8 +66,14 @@ func (s *Server) takesOver(req *wire.Request, who call.Party) (l *leg, owner cal
 	switch {
 	case l == nil:
 		return nil, nil, false, wire.StatusCallTransactionDoesNotExists
-	case !isExtension(who.Ref) && l.party != who.Ref:
+	case !mayReplace(who.Ref, l):
 		return nil, nil, false, wire.StatusForbidden
 	}
 	return l, owner, r.early, 0
+}
+
+// mayReplace says who may take a leg's place, or send somebody there: a phone of
+// ours any, a trunk its own, a stranger none.
+func mayReplace(party string, l *leg) bool {
+	return isExtension(party) || party != call.Stranger && l.party == party
 }

@@ -22,11 +22,12 @@ type datagram struct {
 	errno syscall.Errno
 	n     int
 	trap  uintptr
+	name  string                // of the call
 	step  func(fd uintptr) bool // do, made once
 }
 
-func newDatagram(trap uintptr) *datagram {
-	m := &datagram{trap: trap}
+func newDatagram(trap uintptr, name string) *datagram {
+	m := &datagram{trap: trap, name: name}
 	m.step = m.do
 	m.hdr.Name = (*byte)(unsafe.Pointer(&m.addr))
 	m.hdr.Iov, m.hdr.Iovlen = &m.iov, 1
@@ -46,7 +47,7 @@ func (m *datagram) do(fd uintptr) bool {
 
 func (m *datagram) err() error {
 	if m.errno != 0 {
-		return os.NewSyscallError("socket", m.errno)
+		return os.NewSyscallError(m.name, m.errno)
 	}
 	return nil
 }

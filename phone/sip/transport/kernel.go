@@ -48,7 +48,7 @@ func (kernelNetwork) ListenPacket(at netip.AddrPort) (PacketConn, error) {
 	_ = conn.SetReadBuffer(socketBuffer)
 	s := &kernelSocket{
 		conn: conn, local: conn.LocalAddr().(*net.UDPAddr).AddrPort(), wild: at.Addr().IsUnspecified(),
-		in: newDatagram(unix.SYS_RECVMSG), out: sync.Pool{New: func() any { return newDatagram(unix.SYS_SENDMSG) }},
+		in: newDatagram(unix.SYS_RECVMSG, "recvmsg"), out: sync.Pool{New: func() any { return newDatagram(unix.SYS_SENDMSG, "sendmsg") }},
 	}
 	if s.raw, err = conn.SyscallConn(); err != nil {
 		_ = conn.Close()
