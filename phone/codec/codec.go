@@ -10,9 +10,7 @@ package codec
 
 import (
 	"fmt"
-
-	"tincan/phone/codec/g711"
-	"tincan/phone/codec/l16"
+	"strings"
 )
 
 // Decoder turns the payloads of one stream into sound.
@@ -25,49 +23,106 @@ type Decoder interface {
 	Rate() int
 }
 
+// Concealer is a Decoder that makes up sound for a payload that was lost. For
+// the others, package conceal does.
+type Concealer interface {
+	// Conceal fills all of dst, up to 60 ms, with what may follow on the last
+	// payload, fainter and fainter while losses go on.
+	Conceal(dst []int16) (n int, err error)
+}
+
+// Recoverer is a Decoder that finds, in the payload after one that was lost, a
+// coarse copy of the lost one (Opus in-band FEC, RFC 6716 2.1.7).
+type Recoverer interface {
+	// Recover fills all of dst, which is as long as the hole right before
+	// next, and gives its length; 0 when next holds no copy: conceal instead.
+	// Then decode next as usual.
+	Recover(dst []int16, next []byte) (n int, err error)
+}
+
 // Encoder turns sound into the payloads of one stream.
 type Encoder interface {
-	// Encode writes one payload for all of pcm to dst and gives its length
-	// in bytes. It errs when dst is too short.
+	// Encode writes one payload for all of pcm, 10 to 60 ms, to dst and gives
+	// its length in bytes. 0 without an error: nothing needs to be sent, since
+	// the party's decoder makes up the silence (Opus DTX, RFC 7587 3.1.3). It
+	// errs when dst is too short.
 	Encode(dst []byte, pcm []int16) (n int, err error)
 	// Rate is the number of samples a second.
 	Rate() int
 }
 
-// Made are the names of the codecs that are decoded and encoded here; others are
-// handed on.
-func Made() []string { return []string{"pcma", "pcmu", "l16"} }
+// Framed is an Encoder that takes whole frames alone.
+type Framed interface {
+	// Frame is the number of samples of which every pcm has a multiple.
+	Frame() int
+}
+
+// Adapter is an Encoder that can spend bits on surviving losses.
+type Adapter interface {
+	// Adapt tells which share of the packets, 0 to 1, gets lost on the way.
+	Adapt(loss float64)
+}
+
+// Cloner is an Encoder that can be copied with its state, so that two streams
+// go on from one.
+type Cloner interface {
+	Clone() (Encoder, error)
+}
+
+// Made are the names of the codecs that are decoded and encoded here, the best
+// sounding first; others are handed on.
+func Made() []string {
+	var names []string
+	for _, m := range makers() {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+// Lack is a codec that could be made here, if the program were built with it.
+type Lack struct {
+	Name   string
+	Reason string // how to build so that it is there
+}
+
+// Lacks are the codecs that this build hands on though another would make them.
+func Lacks() []Lack { return lacks() }
 
 // NewDecoder makes a decoder for a stream of f. The error names the codec that
 // is lacking.
-func NewDecoder(f Format) (Decoder, error) {
-	switch {
-	case f.Name == "pcmu" && mono(f):
-		return g711.Mu{SampleRate: int(f.Clock)}, nil
-	case f.Name == "pcma" && mono(f):
-		return g711.A{SampleRate: int(f.Clock)}, nil
-	case f.Name == "l16" && mono(f):
-		return l16.Codec{SampleRate: int(f.Clock)}, nil
+func NewDecoder(f Format) (Decoder, error) { return NewDecoderAt(f, 0) }
+
+// NewEncoder makes an encoder for a stream of f. The error names the codec
+// that is lacking.
+func NewEncoder(f Format) (Encoder, error) { return NewEncoderAt(f, 0) }
+
+// NewDecoderAt makes a decoder for sound that is wanted at a rate. A codec that
+// can (Opus at 8, 16, 24 and 48 kHz) decodes to it, which saves the work of the
+// band above and of resampling; look at the decoder's Rate for what came of it.
+func NewDecoderAt(f Format, rate int) (Decoder, error) {
+	for _, m := range makers() {
+		if m.name == f.Name && m.takes(f) {
+			return m.decoder(f, rate)
+		}
 	}
 	return nil, lacking(f, "decoded")
 }
 
-// NewEncoder makes an encoder for a stream of f. The error names the codec
-// that is lacking.
-func NewEncoder(f Format) (Encoder, error) {
-	switch {
-	case f.Name == "pcmu" && mono(f):
-		return g711.Mu{SampleRate: int(f.Clock)}, nil
-	case f.Name == "pcma" && mono(f):
-		return g711.A{SampleRate: int(f.Clock)}, nil
-	case f.Name == "l16" && mono(f):
-		return l16.Codec{SampleRate: int(f.Clock)}, nil
+// NewEncoderAt makes an encoder for sound that is at hand at a rate, likewise.
+func NewEncoderAt(f Format, rate int) (Encoder, error) {
+	for _, m := range makers() {
+		if m.name == f.Name && m.takes(f) {
+			return m.encoder(f, rate)
+		}
 	}
 	return nil, lacking(f, "encoded")
 }
 
-func mono(f Format) bool { return channels(f) == 1 && f.Clock > 0 }
-
 func lacking(f Format, verb string) error {
-	return fmt.Errorf("codec: %v cannot be %s in this build: agree on pcmu or pcma", f, verb)
+	for _, l := range Lacks() {
+		if l.Name == f.Name {
+			return fmt.Errorf("codec: %v cannot be %s in this build: %s", f, verb, l.Reason)
+		}
+	}
+	return fmt.Errorf("codec: %v cannot be %s: agree on one of %s", f, verb, strings.Join(Made(), ", "))
 }
