@@ -4,21 +4,25 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
 
 // SIPp is one run of a scenario.
 type SIPp struct {
-	Scenario string // path of the XML
-	Remote   string // host:port to talk to; empty for a scenario that only answers
-	Service  string // the number called
-	Port     int    // its own port; any when 0
-	Calls    int    // ends after so many; runs until the test's end when 0
-	Rate     int    // calls started a second; 10 when 0
-	Limit    int    // most calls at once; SIPp's own choice when 0
-	Inject   string // CSV file whose lines fill [field0], [field1], ...
-	Folder   string // where it runs and finds files to play; the test's own when empty
+	Scenario string  // path of the XML
+	Script   *Script // instead of one
+	Name     string  // of the script
+	IP       string  // its own address; 127.0.0.1 when empty
+	Remote   string  // host:port to talk to; empty for a scenario that only answers
+	Service  string  // the number called
+	Port     int     // its own port; any when 0
+	Calls    int     // ends after so many; runs until the test's end when 0
+	Rate     int     // calls started a second; 10 when 0
+	Limit    int     // most calls at once; SIPp's own choice when 0
+	Inject   string  // CSV file whose lines fill [field0], [field1], ...
+	Folder   string  // where it runs and finds files to play; the test's own when empty
 	Args     []string
 	Netns    Netns
 }
@@ -27,17 +31,23 @@ type SIPp struct {
 func StartSIPp(t testing.TB, s SIPp) *Process {
 	t.Helper()
 	Need(t, "sipp")
-	scenario, err := filepath.Abs(s.Scenario)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if s.Port == 0 {
 		s.Port = FreePort(t)
+	}
+	if s.IP == "" {
+		s.IP = localhost
 	}
 	if s.Folder == "" {
 		s.Folder = t.TempDir()
 	}
-	args := []string{"-sf", scenario, "-i", localhost, "-p", strconv.Itoa(s.Port), "-nostdin", "-trace_err"}
+	if s.Script != nil {
+		s.Scenario = s.Script.write(t, s.Folder, strings.ReplaceAll(s.Name, " ", "-"))
+	}
+	scenario, err := filepath.Abs(s.Scenario)
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"-sf", scenario, "-i", s.IP, "-p", strconv.Itoa(s.Port), "-nostdin", "-trace_err"}
 	args = append(args, s.numbers()...)
 	if s.Inject != "" {
 		args = append(args, "-inf", s.Inject)
