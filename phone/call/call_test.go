@@ -386,7 +386,7 @@ func TestHold(t *testing.T) {
 			t.Errorf("%d and %d samples heard after the hold", n, m)
 		}
 		b.post(Offered{Leg: b, Offer: media.Description{Streams: []media.Stream{{
-			Kind: media.Audio, RTP: media.Pending, Formats: []codec.Format{gsm},
+			Kind: media.Audio, RTP: media.Pending, Formats: []codec.Format{amr},
 		}}}})
 		settle()
 		if len(b.replies) != 0 || len(a.offers) != 1 {

@@ -20,7 +20,7 @@ import (
 var (
 	pcmu   = codec.Format{PT: 0, Name: "pcmu", Clock: 8000, Channels: 1}
 	pcma   = codec.Format{PT: 8, Name: "pcma", Clock: 8000, Channels: 1}
-	gsm    = codec.Format{PT: 3, Name: "gsm", Clock: 8000, Channels: 1}
+	amr    = codec.Format{PT: 97, Name: "amr", Clock: 8000, Channels: 1} // made nowhere here
 	linear = codec.Format{PT: 97, Name: "l16", Clock: 8000, Channels: 1}
 )
 

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"tincan/phone/codec"
 	"tincan/phone/media"
 )
 
@@ -186,8 +185,7 @@ func TestTransferTimesOut(t *testing.T) {
 // Who is moved has a codec that the other side does not take.
 func TestTransferWithoutCommonCodec(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		opus := codec.Format{PT: 96, Name: "opus", Clock: 48000, Channels: 2}
-		_, b, one := w.answered("rtp", "rtp", opus)
+		_, b, one := w.answered("rtp", "rtp", amr)
 		d, e, two := w.answered("iax", "app", pcmu)
 		w.transfer(one, b, two, e)
 		settle()

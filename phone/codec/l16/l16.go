@@ -13,37 +13,56 @@ import (
 	"fmt"
 )
 
-// Codec encodes and decodes streams of one channel.
+// Codec encodes and decodes streams. The sound is mono: of two channels the mean
+// is heard, and both are sent the same.
 type Codec struct {
 	// SampleRate is the RTP clock of the format.
 	SampleRate int
+	// Channels is 1 or 2 as in the description; 0 is 1.
+	Channels int
 }
 
 // Rate is the number of samples a second.
 func (c Codec) Rate() int { return c.SampleRate }
 
-// Decode writes one sample for every two bytes of payload.
+func (c Codec) channels() int { return max(c.Channels, 1) }
+
+// Decode writes one sample for every two bytes of each channel.
 func (c Codec) Decode(dst []int16, payload []byte) (int, error) {
-	n := len(payload) / 2
-	if len(payload)%2 != 0 {
-		return 0, fmt.Errorf("l16: payload of %d bytes ends inside a sample", len(payload))
+	size := 2 * c.channels()
+	n := len(payload) / size
+	if len(payload)%size != 0 {
+		return 0, fmt.Errorf("l16: payload of %d bytes ends inside a sample of %d", len(payload), size)
 	}
 	if len(dst) < n {
 		return 0, fmt.Errorf("l16: room for %d samples, need %d: give a longer buffer", len(dst), n)
 	}
 	for i := range n {
-		dst[i] = int16(binary.BigEndian.Uint16(payload[2*i:]))
+		dst[i] = sample(payload[size*i : size*(i+1)])
 	}
 	return n, nil
 }
 
-// Encode writes two bytes for each sample.
+// sample is the mean of the channels.
+func sample(channels []byte) int16 {
+	left := int16(binary.BigEndian.Uint16(channels))
+	if len(channels) == 2 {
+		return left
+	}
+	right := int16(binary.BigEndian.Uint16(channels[2:]))
+	return int16((int32(left) + int32(right)) >> 1)
+}
+
+// Encode writes two bytes for each sample to each channel.
 func (c Codec) Encode(dst []byte, pcm []int16) (int, error) {
-	if len(dst) < 2*len(pcm) {
-		return 0, fmt.Errorf("l16: room for %d bytes, need %d: give a longer buffer", len(dst), 2*len(pcm))
+	size := 2 * c.channels()
+	if len(dst) < size*len(pcm) {
+		return 0, fmt.Errorf("l16: room for %d bytes, need %d: give a longer buffer", len(dst), size*len(pcm))
 	}
-	for i, sample := range pcm {
-		binary.BigEndian.PutUint16(dst[2*i:], uint16(sample))
+	for i, s := range pcm {
+		for at := size * i; at < size*(i+1); at += 2 {
+			binary.BigEndian.PutUint16(dst[at:], uint16(s))
+		}
 	}
-	return 2 * len(pcm), nil
+	return size * len(pcm), nil
 }

@@ -1,0 +1,10 @@
+//go:build !cgo
+
+package codec
+
+func linked() (wide, narrow []maker) { return nil, nil }
+
+func lacks() []Lack {
+	const reason = "it was built without a C compiler: `make build` on a machine that has one"
+	return []Lack{{"opus", reason}, {"gsm", reason}, {"speex", reason}, {"g729", reason + ", with TAGS=g729"}}
+}
