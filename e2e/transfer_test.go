@@ -79,3 +79,22 @@ func handedOver(t *testing.T, a, b, c peer.Phone) {
 	a.AwaitClosed(t)
 	hangUp(t, b, c)
 }
+
+// Ada hands Bob over while Eve's phone rings still: he waits, and she answers him.
+func TestTransferBeforeTheAnswer(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, people(ada, bob, eve))
+	a, b, c := linphone(t, s, ada), baresip(t, s, bob), baresip(t, s, eve)
+	connect(t, a, b, bob)
+	a.Hold(t)
+	a.Dial(t, eve)
+	c.AwaitIncoming(t)
+	a.AwaitRinging(t)
+	a.TransferTo(t, 1, 2)
+	a.AwaitClosed(t)
+	c.Answer(t)
+	c.AwaitEstablished(t)
+	hearEachOther(t, b, bobTone, c, eveTone)
+	hangUp(t, c, b)
+	s.awaitNoCalls(t)
+}

@@ -2,8 +2,10 @@ package peer
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -205,10 +207,33 @@ func (s *Script) fresh() string {
 // Pause waits, for what must be seen to last.
 func (s *Script) Pause(ms int) { s.step("<pause milliseconds=\"%d\"/>\n", ms) }
 
-// Say writes a line into the log (ScriptLog) when the script gets here.
-func (s *Script) Say(text string) {
-	s.step("<nop><action><log message=%q/></action></nop>\n", text)
+// Say makes an action that writes a line into SIPp's log (-trace_logs).
+func (s *Script) Say(text string) string { return fmt.Sprintf("<log message=%q/>", text) }
+
+// AwaitCue waits until the test gives the cue (see Cue). Only a script that begins
+// its call can.
+func (s *Script) AwaitCue() { s.step("<recv request=\"%s\"/>\n", cue) }
+
+// cue is a method that nobody else sends to a script.
+const cue = "CUE"
+
+// Cue lets a script go on: one that runs under a name (SIPp.Name) at a port.
+func Cue(t testing.TB, name string, port int) {
+	t.Helper()
+	conn, err := net.Dial("udp", net.JoinHostPort(localhost, strconv.Itoa(port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_, err = fmt.Fprintf(conn, "%[1]s sip:script SIP/2.0\r\nVia: SIP/2.0/UDP %[2]s;branch=z9hG4bKcue\r\nFrom: <sip:test>;tag=t\r\nTo: <sip:script>\r\n"+
+		"Call-ID: %[3]s\r\nCSeq: 1 %[1]s\r\nContent-Length: 0\r\n\r\n", cue, conn.LocalAddr(), fileName(name)+"-1")
+	if err != nil {
+		t.Fatal(err)
+	}
 }
+
+// fileName is a script's name without blanks.
+func fileName(name string) string { return strings.ReplaceAll(name, " ", "-") }
 
 func (s *Script) receive(kind, what string, actions []string) {
 	inner := ""

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 )
@@ -41,7 +40,8 @@ func StartSIPp(t testing.TB, s SIPp) *Process {
 		s.Folder = t.TempDir()
 	}
 	if s.Script != nil {
-		s.Scenario = s.Script.write(t, s.Folder, strings.ReplaceAll(s.Name, " ", "-"))
+		s.Scenario = s.Script.write(t, s.Folder, fileName(s.Name))
+		s.Args = append(s.Args, "-cid_str", fileName(s.Name)+"-%u")
 	}
 	scenario, err := filepath.Abs(s.Scenario)
 	if err != nil {

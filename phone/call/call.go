@@ -76,6 +76,7 @@ type Call struct {
 	forward     *move
 	referral    *referral
 	renewal     *renewal
+	hasty       *Offered // a wish that came before the call stood
 	taking      Leg // took a party's place, and is answered when that is written
 	written     []func()
 	gone        []record.Leg // legs that left before the end
@@ -350,7 +351,9 @@ func (c *Call) stood() {
 	c.phase = standing
 	c.ledger.Stop()
 	c.a.Prepare(c.sides[0].local)
-	c.b.Prepare(c.sides[1].local)
+	if c.hasty == nil { // else it would be the answer to that
+		c.b.Prepare(c.sides[1].local)
+	}
 	if !c.join() {
 		c.finish(NotAcceptable.Why("the caller takes "+c.sides[0].codec+", the other side "+c.sides[1].codec), "server")
 		return
@@ -362,6 +365,10 @@ func (c *Call) stood() {
 	if c.pending != nil {
 		c.offeredTo = c.a
 		c.a.Offer(*c.pending)
+	}
+	if m := c.hasty; m != nil {
+		c.hasty = nil
+		c.offered(*m)
 	}
 	if c.arrived != nil {
 		c.take(*c.arrived)

@@ -89,15 +89,36 @@ func (c *Call) offered(m Offered) {
 		m.Leg.Reply(media.Description{}, NotAcceptable.Why("not yet"))
 		return
 	}
-	if c.phase == standing && !movedAway(other) && c.pending == nil && c.renewal == nil && media.Brings(m.Offer, m.Leg.Able(), mine.inUse) {
-		if want, err := media.Instead(m.Offer, theirs.local); err == nil {
-			c.renewal = &renewal{from: m.Leg, to: other, wish: m.Offer, offer: want}
-			other.Offer(want)
-			return
-		}
+	if !movedAway(other) && media.Brings(m.Offer, m.Leg.Able(), mine.inUse) && c.askOther(m, other, theirs) {
+		return
 	}
 	c.keep(m, mine)
 }
+
+// askOther passes a wish on to the other side: when the call stands, if it does not
+// yet. While either is asked already the wish is to be made again (RFC 3261 14.2).
+func (c *Call) askOther(m Offered, other Leg, theirs *side) bool {
+	switch {
+	case c.phase == answering:
+		c.hasty = &m
+		return true
+	case c.phase != standing:
+		return false
+	case c.pending != nil || c.renewal != nil:
+		m.Leg.Reply(media.Description{}, tryAgain)
+		return true
+	}
+	want, err := media.Instead(m.Offer, theirs.local)
+	if err != nil {
+		return false
+	}
+	c.renewal = &renewal{from: m.Leg, to: other, wish: m.Offer, offer: want}
+	other.Offer(want)
+	return true
+}
+
+// tryAgain answers a wish that crosses another.
+var tryAgain = Cause{Kind: Failed.Kind, Code: 491, Text: "another change of media is under way"}
 
 // keep answers with what is in use.
 func (c *Call) keep(m Offered, mine *side) {

@@ -13,10 +13,6 @@ func TestFaxWithinACall(t *testing.T) {
 	a, b := l.phone("101"), l.phone("102")
 	b.register()
 	as, bs := a.socket(), b.socket()
-	fax := func(p *phone) string {
-		return strings.Replace(p.offer(), "m=audio "+fmt.Sprint(p.rtp)+" RTP/AVP 0 8",
-			"m=image "+fmt.Sprint(p.rtp)+" udptl t38\r\na=T38FaxVersion:0\r\na=T38FaxRateManagement:transferredTCF", 1)
-	}
 	ad, bd, at, bt, heardAt := talking(a, b)
 	b.send("INVITE", bt, bd, fax(b))
 	re := a.expect("INVITE")
@@ -49,6 +45,46 @@ func TestFaxWithinACall(t *testing.T) {
 	hears(t, as, string(re.Body()), bs)
 	hears(t, bs, string(ok.Body()), as)
 	a.send("BYE", at, ad.next(), "")
+	b.answer(b.expect("BYE"), 200, "", "")
+	a.expect("200")
+	l.idle()
+}
+
+// fax is an offer of T.38 in place of sound.
+func fax(p *phone) string {
+	return strings.Replace(p.offer(), "m=audio "+fmt.Sprint(p.rtp)+" RTP/AVP 0 8",
+		"m=image "+fmt.Sprint(p.rtp)+" udptl t38\r\na=T38FaxVersion:0\r\na=T38FaxRateManagement:transferredTCF", 1)
+}
+
+// The called side changes to T.38 at once, before the call is written and the
+// caller has its answer: the wish waits for that.
+func TestFaxBeforeTheCallStands(t *testing.T) {
+	l := newLab(t)
+	a, b := l.phone("101"), l.phone("102")
+	b.register()
+	l.deaf.Store(true)
+	d := a.invite("102", a.offer())
+	in := b.expect("INVITE")
+	b.answer(in, 200, "bt", b.offer())
+	b.expect("ACK")
+	from, _ := in.From().Params.Get("tag")
+	bd := dlg{callID: string(*in.CallID()), from: "bt", to: from, seq: 1}
+	b.send("INVITE", target(in), bd, fax(b))
+	ok := a.expect("200") // the store took too long
+	d = d.within(ok)
+	l.deaf.Store(false)
+	a.send("ACK", target(ok), d, "")
+	re := a.expect("INVITE")
+	if body := string(re.Body()); !strings.Contains(body, "udptl t38") {
+		t.Fatalf("the caller is offered\n%s", body)
+	}
+	a.answer(re, 200, tagOf(re), fax(a))
+	a.expect("ACK")
+	if body := string(b.expect("200").Body()); !strings.Contains(body, "m=image ") || strings.Contains(body, "m=image 0 ") {
+		t.Errorf("answered with\n%s", body)
+	}
+	b.send("ACK", target(in), bd, "")
+	a.send("BYE", target(ok), d.next(), "")
 	b.answer(b.expect("BYE"), 200, "", "")
 	a.expect("200")
 	l.idle()

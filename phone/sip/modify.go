@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -81,9 +82,7 @@ func (l *leg) Reply(answer media.Description, err error) {
 		return
 	}
 	if err != nil {
-		res := l.s.reply(req, wire.StatusNotAcceptableHere, "Not Acceptable Here")
-		res.AppendHeader(wire.NewHeader("Warning", "305 "+l.s.domain(l.path)+" \""+quoted(err.Error())+"\""))
-		l.inviteTx.Respond(res)
+		l.inviteTx.Respond(l.unwanted(req, err))
 		l.invite, l.inviteTx = nil, nil
 		return
 	}
@@ -97,6 +96,17 @@ func (l *leg) Reply(answer media.Description, err error) {
 	}
 	l.inviteTx.Respond(res)
 	l.invite, l.inviteTx = nil, nil
+}
+
+// unwanted refuses an offer within the dialog: for now, or for what it has.
+func (l *leg) unwanted(req *wire.Request, err error) *wire.Response {
+	var cause call.Cause
+	if errors.As(err, &cause) && cause.Code == wire.StatusRequestPending {
+		return l.s.reply(req, wire.StatusRequestPending, "Request Pending")
+	}
+	res := l.s.reply(req, wire.StatusNotAcceptableHere, "Not Acceptable Here")
+	res.AppendHeader(wire.NewHeader("Warning", "305 "+l.s.domain(l.path)+" \""+quoted(err.Error())+"\""))
+	return res
 }
 
 // update is RFC 3311: an offer, or only a sign of life (RFC 4028).
