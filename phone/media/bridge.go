@@ -2,6 +2,7 @@ package media
 
 import (
 	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 )
@@ -24,6 +25,11 @@ type Bridge struct {
 	err    error
 	mixer  *Mixer
 	closed bool
+
+	// What hears and speaks to each flow outlives a change of way. An ear that
+	// is nil was never needed.
+	ears   [2]*ear
+	mouths [2]*mouth
 }
 
 // bridged is what an RTP flow is told by its bridge.
@@ -67,8 +73,8 @@ func (b *Bridge) Err() error {
 }
 
 // Mixer gives the mixer that carries the bridge in WayMix, where a recorder or
-// a prompt may be added; nil in other ways. Need and a Reconfigured with new
-// terms may end it: ask again after them.
+// a prompt may be added; nil in other ways. It stays through a Reconfigured;
+// Need may end it: ask again after that.
 func (b *Bridge) Mixer() *Mixer {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -168,7 +174,7 @@ func (b *Bridge) speaksRTP(side int) bool {
 // direct plans relay or transcoding, each direction by itself.
 func (b *Bridge) direct() (paths [2]*path, way Way, err error) {
 	for i := range paths {
-		p, w, e := plan(b.terms[i], b.terms[1-i], b.flows[1-i], b.need)
+		p, w, e := plan(b.terms[i], b.terms[1-i], b.flows[1-i], b.need, func() (Sink, error) { return b.transcoder(i) })
 		paths[i], way, err = p, max(way, w), errors.Join(err, e)
 	}
 	if err != nil {
@@ -177,18 +183,69 @@ func (b *Bridge) direct() (paths [2]*path, way Way, err error) {
 	if way > WayRelay { // RTCP and the rest of what the ends say pass both ways or not at all
 		paths[0].bare, paths[1].bare = true, true
 	}
+	if b.meetsMix() {
+		way = max(way, WayMix)
+	}
 	return paths, way, nil
 }
 
-// mixed seats both flows at a new mixer.
+// meetsMix tells that one of the flows is a place in a mix.
+func (b *Bridge) meetsMix() bool {
+	return slices.ContainsFunc(b.flows[:], func(f Flow) bool {
+		_, ok := f.(interface{ mixes() })
+		return ok
+	})
+}
+
+// transcoder carries what flow i says.
+func (b *Bridge) transcoder(i int) (Sink, error) {
+	e, err := b.earOf(i)
+	if err != nil {
+		return nil, err
+	}
+	m, err := b.mouthOf(1 - i)
+	if err != nil {
+		return nil, err
+	}
+	return &transcoder{ear: e, mouth: m}, nil
+}
+
+// earOf gives the ear for a flow, the old one if that serves.
+func (b *Bridge) earOf(i int) (*ear, error) {
+	rate := mixRate(b.terms)
+	if e := b.ears[i]; e != nil && slices.Equal(e.sends, b.terms[i].Sends) {
+		e.retune(rate)
+		return e, nil
+	}
+	e, err := newEar(b.terms[i], rate, b.logger())
+	b.ears[i] = e
+	return e, err
+}
+
+// mouthOf gives the mouth for a flow, the old one if that serves.
+func (b *Bridge) mouthOf(i int) (*mouth, error) {
+	t := b.terms[i]
+	f, _ := firstSound(t.Accepts)
+	if m := b.mouths[i]; m != nil && m.format == f && m.voice.ptime == t.Ptime && m.voice.rate == mixRate(b.terms) {
+		return m, nil
+	}
+	m, err := newMouth(b.flows[i], t, mixRate(b.terms))
+	b.mouths[i] = m
+	return m, err
+}
+
+// mixed seats both flows in the mixer.
 func (b *Bridge) mixed() (paths [2]*path, mixer *Mixer, err error) {
 	engine := b.engine()
 	if engine == nil {
 		return paths, nil, errors.New("media: a mix needs a flow of an engine")
 	}
-	mixer = NewMixer(engine, mixRate(b.terms[:]...))
-	for i, f := range b.flows {
-		seat, e := mixer.seat(f, b.terms[i])
+	if mixer = b.mixer; mixer == nil {
+		mixer = NewMixer(engine, MixerConfig{Rate: mixRate(b.terms)})
+	}
+	mixer.empty()
+	for i := range b.flows {
+		seat, e := b.seat(mixer, i)
 		err = errors.Join(err, e)
 		paths[i] = planMix(b.terms[i], b.terms[1-i], b.flows[1-i], seat)
 	}
@@ -197,6 +254,36 @@ func (b *Bridge) mixed() (paths [2]*path, mixer *Mixer, err error) {
 		return [2]*path{}, nil, errors.Join(ErrCannotBridge, err)
 	}
 	return paths, mixer, nil
+}
+
+// seat gives a flow its place in the mix.
+func (b *Bridge) seat(mixer *Mixer, i int) (*Seat, error) {
+	s := mixer.newSeat(SeatOptions{Side: i})
+	s.lonely, s.born = true, mixer.now()
+	if _, speaks := firstSound(b.terms[i].Sends); speaks {
+		e, err := b.earOf(i)
+		if err != nil {
+			return nil, err
+		}
+		e.byClock()
+		s.ear.Store(e)
+	}
+	if _, listens := firstSound(b.terms[i].Accepts); listens {
+		m, err := b.mouthOf(i)
+		if err != nil {
+			return nil, err
+		}
+		s.mouth = m
+	}
+	mixer.sit(s)
+	return s, nil
+}
+
+func (b *Bridge) logger() *slog.Logger {
+	if e := b.engine(); e != nil {
+		return e.log
+	}
+	return nil
 }
 
 func (b *Bridge) engine() *Engine {
@@ -210,7 +297,7 @@ func (b *Bridge) engine() *Engine {
 
 // take changes over: the old mixer falls silent before new paths speak.
 func (b *Bridge) take(paths [2]*path, mixer *Mixer) {
-	if b.mixer != nil {
+	if b.mixer != nil && b.mixer != mixer {
 		b.mixer.empty()
 	}
 	b.mixer, b.paths = mixer, paths

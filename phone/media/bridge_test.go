@@ -341,8 +341,8 @@ func TestTranscodeFillsALostPacket(t *testing.T) {
 		if len(l.pcm) != 7*160 || len(l.gaps) != 1 || l.gaps[0] != 8000 {
 			t.Errorf("%d samples, gaps %v; want 1120 and one of 8000", len(l.pcm), l.gaps)
 		}
-		if l.pcm[2*160] != 0 || l.pcm[3*160] != 3*160 {
-			t.Errorf("the hole has %d, and then comes %d", l.pcm[2*160], l.pcm[3*160])
+		if l.pcm[2*160] == 0 || l.pcm[3*160+80] != 3*160+80 {
+			t.Errorf("the hole has %d, and then comes %d", l.pcm[2*160], l.pcm[3*160+80])
 		}
 	})
 }
@@ -410,14 +410,17 @@ func TestPinnedIsNeverRewritten(t *testing.T) {
 func TestMixerGivesAllButOnesOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newTestEngine(t, Config{})
-		m := NewMixer(e, 8000)
+		m := NewMixer(e, MixerConfig{})
 		phones := []*phone{
 			newPhone(t, e, "1.1.1.1", linear), newPhone(t, e, "2.2.2.2", linear), newPhone(t, e, "3.3.3.3", linear),
 		}
+		var seats []*Seat
 		for _, p := range phones {
-			if err := m.Add(p.flow); err != nil {
+			s, err := m.Add(p.flow, SeatOptions{})
+			if err != nil {
 				t.Fatal(err)
 			}
+			seats = append(seats, s)
 		}
 		for range 10 {
 			for i, p := range phones {
@@ -436,10 +439,10 @@ func TestMixerGivesAllButOnesOwn(t *testing.T) {
 				t.Errorf("phone %d hears %#x, want %#x; gaps %v", i, got, want, l.gaps)
 			}
 		}
-		for _, p := range phones {
-			m.Remove(p.flow)
+		for _, s := range seats {
+			s.Close()
 		}
-		if len(e.pacer.current()) != 0 {
+		if !e.pacer.idle() {
 			t.Error("an empty mixer still ticks")
 		}
 	})
@@ -504,7 +507,7 @@ func TestRecorderHearsBoth(t *testing.T) {
 			},
 			Done: func() { done++ },
 		})
-		if err := bridge.Mixer().Add(app); err != nil {
+		if _, err := bridge.Mixer().Add(app, SeatOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Millisecond)
@@ -532,7 +535,7 @@ func TestRecorderHearsBoth(t *testing.T) {
 			t.Errorf("%d packets of the prompt, told %d times of its end", prompts, done)
 		}
 		bridge.Close()
-		if len(e.pacer.current()) != 0 {
+		if !e.pacer.idle() {
 			t.Error("the ticks go on after the bridge")
 		}
 	})

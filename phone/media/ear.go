@@ -2,6 +2,8 @@ package media
 
 import (
 	"fmt"
+	"log/slog"
+	"sync"
 	"time"
 
 	"tincan/phone/codec"
@@ -11,38 +13,82 @@ import (
 // Bounds of decoding.
 const (
 	longestPacket = 120 * time.Millisecond // of sound in one payload (Opus, RFC 7587 4.2)
-	concealed     = 60 * time.Millisecond  // a longer hole is a pause, not a loss
+	longestHole   = 100 * time.Millisecond // a longer one is a pause, not a loss
 	late          = time.Second            // an older packet than that is a restart
+	remembered    = 2 * longestPeriod      // of sound that was played, for scaling
 )
 
-// ear decodes what a flow sends to sound at one rate, and finds the holes in
-// it. It belongs to one goroutine at a time.
+// ear turns what a flow sends into sound at one rate. It puts packets in
+// order, finds the holes and fills them. The sound is either taken by the
+// clock (playout.go), or pushed on as packets come (transcode.go); the ear may
+// go from one to the other and loses nothing by it.
+//
+//	Deliver -> shelf -> decoder -> resampler -> fifo [past|head  next out]
+//	           ^ by media time      holes: recovered or concealed
+//
+// Its methods may be called by any goroutine.
 type ear struct {
+	log *slog.Logger // may be nil
+
+	mu     sync.Mutex // guards what follows
 	rate   int
+	sends  []codec.Format
 	byPT   [128]uint8 // place in voices, plus one
 	voices []voice
 	// Most calls are relayed and never decode: the buffers come with the first
 	// packet that must be.
-	fastest int     // of the decoders' rates
-	raw     []int16 // as decoded
-	pcm     []int16 // at rate
+	raw  []int16 // as decoded
+	last int     // samples of it that came last
+	fifo []int16
+	head int
 
-	started bool
+	shelf shelf
+	delay delays
+	// steady: packets come by our own clock, so none is late or lost.
+	steady bool
+
+	// The stream that is heard.
+	begun   bool
 	ssrc    uint32
-	next    uint32 // media time expected
+	clock   uint32
+	voice   uint8  // of what was decoded last
+	came    int64  // time of the last packet put, ticks
+	stamp   uint32 // and as it was written
+	cameSeq uint16
+	next    int64  // ticks: what is decoded next
+	lastSeq uint16 // of what was decoded last
+	step    int64  // ticks of the last packet
+	offset  int64  // of ticks to the stamps of a stream that was joined to another
+	playout
+	hearing Hearing
+	told    bool // of a fault, once
+}
+
+// Hearing counts what an ear met.
+type Hearing struct {
+	Packets   uint64 // decoded
+	Duplicate uint64
+	Late      uint64 // came when their time was over
+	Damaged   uint64 // did not decode
+	Recovered uint64 // found in the packet after them
+	Restarts  uint64 // of the stream: another SSRC, clock or time
+	// In samples at the rate that was asked for.
+	Played, Concealed, Scaled uint64
 }
 
 // voice decodes one format.
 type voice struct {
+	format    codec.Format
 	decoder   codec.Decoder
+	filler    codec.Concealer
 	resampler *resample.Resampler
 }
 
 // newEar makes an ear for all formats that can be decoded. It errs when the
 // first that is sound cannot.
-func newEar(sends []codec.Format, rate int) (*ear, error) {
-	e := &ear{rate: rate}
-	for _, f := range sends {
+func newEar(terms Terms, rate int, log *slog.Logger) (*ear, error) {
+	e := &ear{rate: rate, sends: terms.Sends, steady: terms.steady, log: log}
+	for _, f := range e.sends {
 		if !f.Sound() || f.PT > 127 {
 			continue
 		}
@@ -55,13 +101,15 @@ func newEar(sends []codec.Format, rate int) (*ear, error) {
 		}
 		e.voices = append(e.voices, v)
 		e.byPT[f.PT] = uint8(len(e.voices))
-		e.fastest = max(e.fastest, v.decoder.Rate())
+	}
+	if len(e.voices) == 0 {
+		return nil, fmt.Errorf("%w: the party sends no sound", ErrCannotBridge)
 	}
 	return e, nil
 }
 
 func newVoice(f codec.Format, rate int) (voice, error) {
-	d, err := codec.NewDecoder(f)
+	d, err := codec.NewDecoderAt(f, rate)
 	if err != nil {
 		return voice{}, err
 	}
@@ -69,38 +117,231 @@ func newVoice(f codec.Format, rate int) (voice, error) {
 	if err != nil {
 		return voice{}, fmt.Errorf("%v: %w", f, err)
 	}
-	return voice{d, r}, nil
+	filler, ok := d.(codec.Concealer)
+	if !ok {
+		filler = newRepeater(d.Rate())
+	}
+	return voice{format: f, decoder: d, filler: filler, resampler: r}, nil
 }
 
-// hear decodes a packet: its sound, valid until the next call, and how many
-// samples are missing before it. It is false for what comes too late, is
-// damaged, or cannot be decoded.
-func (e *ear) hear(p *Packet) (pcm []int16, gap int, ok bool) {
+// Deliver puts a packet on the shelf.
+func (e *ear) Deliver(p *Packet) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.put(p)
+}
+
+// put tells whether the packet may be of use.
+func (e *ear) put(p *Packet) bool {
 	place := e.byPT[p.Format.PT&127]
 	if place == 0 {
-		return nil, 0, false
+		return false
 	}
-	v := &e.voices[place-1]
-	clock := int(p.Format.Clock)
-	ahead := int(int32(p.Time - e.next))
-	if !e.started || p.ssrc != e.ssrc || ahead < -int(ticks(late, p.Format.Clock)) {
-		ahead = 0 // another stream: it joins where the last one ended
+	a := arrived{
+		time: e.position(p), seq: p.seq, counted: p.datagram != nil,
+		voice: place - 1, payload: p.Payload,
 	}
-	if ahead < 0 {
-		return nil, 0, false
+	e.delay.arrive(p.Arrival-e.span(a.time), p.Arrival)
+	if e.begun && a.time < e.next {
+		e.hearing.Late++
+		return false
 	}
+	if !e.shelf.put(a) {
+		e.hearing.Duplicate++
+		return false
+	}
+	return true
+}
+
+// mind keeps the sequence unbroken over a packet that is no sound.
+func (e *ear) mind(p *Packet) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p.ssrc == e.ssrc && p.seq == e.lastSeq+1 {
+		e.lastSeq = p.seq
+	}
+	if p.ssrc == e.ssrc && p.seq == e.cameSeq+1 {
+		e.cameSeq = p.seq
+	}
+}
+
+// span is how long ticks last.
+func (e *ear) span(t int64) time.Duration {
+	clock := int64(e.clock)
+	return time.Duration(t/clock)*time.Second + time.Duration(t%clock)*time.Second/time.Duration(clock)
+}
+
+// samples gives how many samples at the ear's rate ticks last.
+func (e *ear) samples(t int64) int { return int(t * int64(e.rate) / int64(e.clock)) }
+
+// ticksOf is the reverse of samples.
+func (e *ear) ticksOf(samples int) int64 { return int64(samples) * int64(e.clock) / int64(e.rate) }
+
+// position gives a packet's time in ticks that never wrap. A stream that does
+// not go on from the last one is joined to its end.
+func (e *ear) position(p *Packet) int64 {
+	if e.clock == 0 {
+		e.follow(p, 0)
+		return 0
+	}
+	ahead := int64(int32(p.Time - e.stamp))
+	if e.restarts(p, ahead) {
+		end := e.next
+		if last := e.shelf.last(); last != nil {
+			end = last.time + e.usual()
+		}
+		e.hearing.Restarts++
+		e.rescale(&end, p.Format.Clock)
+		e.delay = delays{}
+		e.follow(p, end)
+		return end
+	}
+	at := e.came + ahead
+	if ahead > 0 {
+		e.follow(p, at)
+	}
+	return at
+}
+
+func (e *ear) follow(p *Packet, at int64) {
+	e.ssrc, e.clock, e.stamp, e.came, e.cameSeq = p.ssrc, p.Format.Clock, p.Time, at, p.seq
+}
+
+// restarts tells whether a packet begins another stream: another sender, a
+// clock of another speed, a time far back, or a time that does not go on
+// though the sequence does.
+func (e *ear) restarts(p *Packet, ahead int64) bool {
+	switch {
+	case p.ssrc != e.ssrc || p.Format.Clock != e.clock:
+		return true
+	case ahead < -int64(ticks(late, e.clock)):
+		return true
+	case p.datagram == nil:
+		return false
+	}
+	step := int16(p.seq - e.cameSeq)
+	return step == 1 && ahead <= 0
+}
+
+// rescale turns all that is kept in ticks to another clock.
+func (e *ear) rescale(end *int64, clock uint32) {
+	if clock == e.clock {
+		return
+	}
+	turn := func(t int64) int64 { return t * int64(clock) / int64(e.clock) }
+	*end, e.next, e.step = turn(*end), turn(e.next), turn(e.step)
+	for _, a := range e.shelf.waiting {
+		a.time = turn(a.time)
+	}
+}
+
+// decode takes the first of the shelf into the fifo.
+func (e *ear) decode() {
+	p := e.shelf.first()
+	v := &e.voices[p.voice]
+	e.roomFor()
+	n, err := v.decoder.Decode(e.raw, p.payload)
+	e.voice, e.lastSeq, e.begun = p.voice, p.seq, true
+	e.next = p.time
+	e.shelf.drop()
+	if err != nil || n == 0 {
+		e.damaged(v, err)
+		e.conceal(e.usual())
+		e.next += e.usual()
+		return
+	}
+	e.hearing.Packets++
+	e.step = int64(n) * int64(e.clock) / int64(v.decoder.Rate())
+	e.next += e.step
+	if r, ok := v.filler.(*repeater); ok {
+		r.good(e.raw[:n])
+	}
+	e.last = n
+	e.fifo = v.resampler.Append(e.fifo, e.raw[:n])
+}
+
+// usual is the length in ticks of a packet that cannot be known.
+func (e *ear) usual() int64 {
+	if e.step > 0 {
+		return e.step
+	}
+	return int64(e.clock) / packetsPerSecond
+}
+
+func (e *ear) damaged(v *voice, err error) {
+	e.hearing.Damaged++
+	if e.told || e.log == nil {
+		return
+	}
+	e.told = true
+	e.log.Warn("media: a packet cannot be decoded; it is concealed, and so are others of this call without a word",
+		"codec", v.format.String(), "error", err)
+}
+
+func (e *ear) roomFor() {
 	if e.raw == nil {
-		e.raw = make([]int16, samplesIn(longestPacket, e.fastest))
-		e.pcm = make([]int16, 0, samplesIn(longestPacket, e.rate))
+		fastest := 0
+		for i := range e.voices {
+			fastest = max(fastest, e.voices[i].decoder.Rate())
+		}
+		e.raw = make([]int16, samplesIn(longestPacket, fastest))
 	}
-	n, err := v.decoder.Decode(e.raw, p.Payload)
-	if err != nil {
-		return nil, 0, false
+	if over := e.head - samplesIn(remembered, e.rate); over > samplesIn(tickEvery, e.rate) {
+		e.fifo = e.fifo[:copy(e.fifo, e.fifo[over:])]
+		e.head -= over
 	}
-	e.started, e.ssrc = true, p.ssrc
-	e.next = p.Time + uint32(n*clock/v.decoder.Rate())
-	e.pcm = v.resampler.Append(e.pcm[:0], e.raw[:n])
-	return e.pcm, ahead * e.rate / clock, true
+}
+
+// conceal adds made-up sound for so many ticks.
+func (e *ear) conceal(t int64) {
+	v := &e.voices[e.voice]
+	e.roomFor()
+	for left := int(t * int64(v.decoder.Rate()) / int64(e.clock)); left > 0; {
+		n := min(left, samplesIn(longestFill, v.decoder.Rate()))
+		n, err := v.filler.Conceal(e.raw[:n])
+		if err != nil || n == 0 {
+			n = min(left, len(e.raw))
+			clear(e.raw[:n])
+		}
+		left -= n
+		before := len(e.fifo)
+		e.fifo = v.resampler.Append(e.fifo, e.raw[:n])
+		e.hearing.Concealed += uint64(len(e.fifo) - before)
+	}
+}
+
+// longestFill is what a codec makes up at once.
+const longestFill = 60 * time.Millisecond
+
+// fill fills a hole of so many ticks before the first of the shelf, the end of
+// it from that packet when it brings a copy.
+func (e *ear) fill(hole int64) {
+	p := e.shelf.first()
+	copied := min(hole, e.usual())
+	v := &e.voices[p.voice]
+	r, ok := v.decoder.(codec.Recoverer)
+	if !ok || p.voice != e.voice {
+		e.conceal(hole)
+		e.next += hole
+		return
+	}
+	e.conceal(hole - copied)
+	e.roomFor()
+	n, err := r.Recover(e.raw[:int(copied*int64(v.decoder.Rate())/int64(e.clock))], p.payload)
+	if err != nil || n == 0 {
+		e.conceal(copied)
+	} else {
+		e.hearing.Recovered++
+		e.fifo = v.resampler.Append(e.fifo, e.raw[:n])
+	}
+	e.next += hole
+}
+
+// heard gives the counts.
+func (e *ear) heard() Hearing {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.hearing
 }
 
 // samplesIn gives the number of samples in a time.

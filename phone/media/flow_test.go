@@ -282,7 +282,7 @@ func TestSendDigit(t *testing.T) {
 		if marks != 2 || ends != 6 || sounds < 15 {
 			t.Errorf("%d marks, %d ends, %d packets of sound", marks, ends, sounds)
 		}
-		if out[len(out)-1].SSRC != a.ssrc || len(b.flow.engine.pacer.current()) != 0 {
+		if out[len(out)-1].SSRC != a.ssrc || !b.flow.engine.pacer.idle() {
 			t.Error("the SSRC changed, or the ticks go on")
 		}
 	})

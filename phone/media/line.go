@@ -22,9 +22,9 @@ type line struct {
 	rewriting bool
 	pinned    bool // never rewrite what came as RTP
 
-	source  *Source // of the packets now; nil: the next is a splice
-	from    uint32  // SSRC that the source uses
-	ssrc    uint32  // SSRC that the party hears
+	source  *Run   // of the packets now; nil: the next is a splice
+	from    uint32 // SSRC that the source uses
+	ssrc    uint32 // SSRC that the party hears
 	seqOff  uint16
 	timeOff uint32
 

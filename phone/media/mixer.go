@@ -9,55 +9,124 @@ import (
 	"tincan/phone/codec"
 )
 
-// Mixer lets any number of flows hear each other: every 20 ms each gets the
+// Bounds of a mix.
+const (
+	mixMost    = 48000             // samples a second
+	shareAfter = 2 * time.Second   // of silence, until a seat hears what other silent ones hear
+	awaitFor   = 3                 // ticks that a bridge's mixer waits for the first word
+	mixGrain   = 16                // seats that are left to one core
+	mixLoudest = math.MaxInt16 - 2 // a louder sum is turned down
+	mixRelease = 1.02              // how much it is turned up again, each tick
+)
+
+// MixerConfig says how a mixer works.
+type MixerConfig struct {
+	// Rate is 8000, 16000, 24000, 32000 or 48000 samples a second; 0: what the
+	// best of the seats has, and more when a better one comes.
+	Rate int
+	// Leveled brings all seats to about the same loudness, and shuts out the
+	// noise of rooms in which nobody speaks.
+	Leveled bool
+	// Speaking tells when someone begins to speak and when they have ended. It
+	// is called from media goroutines with no lock held and must not block; it
+	// may be nil.
+	Speaking func(s *Seat, on bool)
+}
+
+// Mixer lets any number of parties hear each other: every 20 ms each gets the
 // sum of all less its own. Its methods may be called by any goroutine, but not
-// from a Deliver that the mixer makes. It ticks while it has members.
+// from a Deliver, a Source or a Tap that the mixer calls. It ticks while it
+// has seats.
+//
+//	seat: ear -> level, gate -> own --+--> sum --> limiter --+
+//	seat: ear -> level, gate -> own --+                      |
+//	Play: source ---------------------+     +----------------+
+//	                                        |
+//	      who speaks: sum less own -> speech of their own -> packet
+//	      who listens: sum -> one speech a format -> the same packet to all
+//	      Tap: sum, or both sides
+//
+// One who begins to speak gets a copy of the shared speech, encoder and all,
+// so that the phone's decoder notices nothing; one who has been silent for 2 s
+// goes back to the shared.
 type Mixer struct {
 	engine *Engine
-	rate   int
+	config MixerConfig
 
-	mu      sync.Mutex // guards what follows; held while a tick delivers
-	members []*member
-	sum     []int32
-	out     []int16
+	mu       sync.Mutex // guards what follows; held while a tick delivers
+	rate     int
+	seats    []*Seat
+	playing  []*Playing
+	taps     []*Tapping
+	groups   []*group
+	sum      []int32
+	ticks    uint32
+	due      time.Duration
+	loudness float64 // of the limiter, 1: leaves all as it is
+	jobs     [3]job
+	changes  []change
+	sides    [2][]int32 // for taps
+
+	endMu sync.Mutex // guards ended, which seats add to side by side
+	ended []func()
 }
 
-// member is one flow in a mixer, and the sink for what it sends.
-type member struct {
-	flow  Flow
-	mouth *mouth  // nil: never listens; the mixer's lock guards it
-	now   []int16 // what it says in this tick; likewise
-
-	mu    sync.Mutex // guards what follows
-	ear   *ear       // nil: never speaks
-	queue jitter
+// change is someone beginning or ending to speak.
+type change struct {
+	seat *Seat
+	on   bool
 }
 
-// NewMixer makes a mixer at 8000, 16000 or 48000 samples a second.
-func NewMixer(e *Engine, rate int) *Mixer {
-	n := samplesIn(tickEvery, rate)
-	return &Mixer{engine: e, rate: rate, sum: make([]int32, n), out: make([]int16, n)}
+// NewMixer makes a mixer.
+func NewMixer(e *Engine, c MixerConfig) *Mixer {
+	m := &Mixer{engine: e, config: c, loudness: 1}
+	m.setRate(max(c.Rate, 8000))
+	return m
 }
 
-// Add takes a flow in and routes it here. The error says what cannot be
-// decoded or encoded.
-func (m *Mixer) Add(f Flow) error {
-	terms := f.Terms()
-	seat, err := m.seat(f, terms)
-	if err != nil {
-		return err
-	}
-	f.Route(planMix(terms, Terms{}, nil, seat))
-	return nil
+// setRate makes room for ticks at a rate.
+func (m *Mixer) setRate(rate int) {
+	m.rate = rate
+	m.sum = make([]int32, samplesIn(tickEvery, rate))
 }
 
-// Remove lets a flow go, unrouted.
-func (m *Mixer) Remove(f Flow) {
-	f.Route(nil)
+// Seats gives who is in the mix.
+func (m *Mixer) Seats() []*Seat {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.members = slices.DeleteFunc(m.members, func(s *member) bool { return s.flow == f })
-	if len(m.members) == 0 {
+	return slices.Clone(m.seats)
+}
+
+// Add takes a flow in and routes it to a seat. The error says what cannot be
+// decoded or encoded. Close the seat to let it go.
+func (m *Mixer) Add(f Flow, o SeatOptions) (*Seat, error) {
+	s := m.Seat(o)
+	terms := f.Terms()
+	if err := s.settle(terms); err != nil {
+		s.Close()
+		return nil, err
+	}
+	s.flow = f
+	s.Route(f)
+	f.Route(planMix(terms, Terms{}, nil, s))
+	return s, nil
+}
+
+// sit takes a seat in.
+func (m *Mixer) sit(s *Seat) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seats = append(m.seats, s)
+	m.engine.pacer.add(m)
+}
+
+// leave lets a seat go.
+func (m *Mixer) leave(s *Seat) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seats = slices.DeleteFunc(m.seats, func(o *Seat) bool { return o == s })
+	m.groups = slices.DeleteFunc(m.groups, func(g *group) bool { return !m.wanted(g) })
+	if len(m.seats) == 0 {
 		m.engine.pacer.remove(m)
 	}
 }
@@ -66,78 +135,165 @@ func (m *Mixer) Remove(f Flow) {
 func (m *Mixer) empty() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.members = nil
+	m.seats, m.groups = nil, nil
 	m.engine.pacer.remove(m)
 }
 
-func (m *Mixer) seat(f Flow, terms Terms) (*member, error) {
-	s := &member{flow: f, now: make([]int16, len(m.out)), queue: newQueue(m.rate)}
-	var err error
-	if _, speaks := firstSound(terms.Sends); speaks {
-		if s.ear, err = newEar(terms.Sends, m.rate); err != nil {
-			return nil, err
-		}
-	}
-	if _, listens := firstSound(terms.Accepts); listens {
-		if s.mouth, err = newMouth(f, terms, m.rate); err != nil {
-			return nil, err
-		}
-	}
+// now counts ticks.
+func (m *Mixer) now() uint32 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.members = append(m.members, s)
-	m.engine.pacer.add(m)
-	return s, nil
-}
-
-// Deliver takes what the member's party says.
-func (s *member) Deliver(p *Packet) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ear == nil {
-		return
-	}
-	if pcm, gap, ok := s.ear.hear(p); ok {
-		s.queue.put(pcm, gap)
-	}
-}
-
-func (s *member) take() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.queue.take(s.now)
+	return m.ticks
 }
 
 func (m *Mixer) tick(due time.Duration) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	clear(m.sum)
-	for _, s := range m.members {
-		s.take()
-		for i, v := range s.now {
-			m.sum[i] += int32(v)
-		}
+	m.due = due
+	m.ticks++
+	m.engine.pacer.crew.do(&m.jobs[0], (*listening)(m), len(m.seats), mixGrain)
+	m.add()
+	m.limit()
+	m.tap()
+	m.share()
+	m.engine.pacer.crew.do(&m.jobs[1], (*sharing)(m), len(m.groups), 1)
+	m.engine.pacer.crew.do(&m.jobs[2], (*speaking)(m), len(m.seats), mixGrain)
+	changes, ended := m.changes, m.ended
+	m.changes, m.ended = nil, nil
+	m.mu.Unlock()
+	m.tell(changes, ended)
+}
+
+// tell says what happened in a tick.
+func (m *Mixer) tell(changes []change, ended []func()) {
+	for _, c := range changes {
+		m.config.Speaking(c.seat, c.on)
 	}
-	for _, s := range m.members {
-		if s.mouth == nil {
-			continue
-		}
-		for i, v := range s.now {
-			m.out[i] = int16(min(max(m.sum[i]-int32(v), math.MinInt16), math.MaxInt16))
-		}
-		s.mouth.say(m.out, due)
+	for _, f := range ended {
+		f()
 	}
 }
 
-// mixRate gives the rate that loses nothing of what the flows send.
-func mixRate(terms ...Terms) int {
-	rate := 8000
+// listening, sharing and speaking are the parts of a tick that are spread over
+// cores.
+type (
+	listening Mixer
+	sharing   Mixer
+	speaking  Mixer
+)
+
+func (m *listening) part(i int) { m.seats[i].listen((*Mixer)(m)) }
+func (m *sharing) part(i int)   { m.groups[i].say((*Mixer)(m)) }
+func (m *speaking) part(i int)  { m.seats[i].speak((*Mixer)(m)) }
+
+// add sums up who says something in this tick.
+func (m *Mixer) add() {
+	clear(m.sum)
+	for _, s := range m.seats {
+		if s.says {
+			for i, v := range s.now {
+				m.sum[i] += int32(v)
+			}
+		}
+		if s.turned {
+			s.turned = false
+			m.changes = append(m.changes, change{s, s.level.speaking})
+		}
+	}
+	m.playing = slices.DeleteFunc(m.playing, func(p *Playing) bool {
+		if !p.pull(m.rate) {
+			m.after(p.source.Done)
+			return true
+		}
+		for i, v := range p.now {
+			m.sum[i] += int32(v)
+		}
+		return false
+	})
+}
+
+// after calls f when the tick is over.
+func (m *Mixer) after(f func()) {
+	if f == nil {
+		return
+	}
+	m.endMu.Lock()
+	defer m.endMu.Unlock()
+	m.ended = append(m.ended, f)
+}
+
+// limit turns the sum down within the tick in which it would be clipped, and
+// slowly up again.
+func (m *Mixer) limit() {
+	peak := int32(0)
+	for _, v := range m.sum {
+		peak = max(peak, v, -v)
+	}
+	before := m.loudness
+	m.loudness = min(1, m.loudness*mixRelease)
+	if float64(peak)*m.loudness > mixLoudest {
+		m.loudness = mixLoudest / float64(peak)
+	}
+	if m.loudness == 1 && before == 1 {
+		return
+	}
+	step := (m.loudness - before) / float64(len(m.sum))
+	for i := range m.sum {
+		m.sum[i] = int32(float64(m.sum[i]) * (before + step*float64(i)))
+	}
+	for _, s := range m.seats {
+		if s.says {
+			ramp(s.now, before, m.loudness)
+		}
+	}
+}
+
+// ramp makes sound louder or fainter, from one factor to another.
+func ramp(pcm []int16, from, to float64) {
+	step := (to - from) / float64(len(pcm))
+	for i, v := range pcm {
+		pcm[i] = clip(int32(math.Round(float64(v) * (from + step*float64(i)))))
+	}
+}
+
+func clip(v int32) int16 { return int16(min(max(v, math.MinInt16), math.MaxInt16)) }
+
+// raise sets the rate to what a new seat has, if that is left to the seats.
+func (m *Mixer) raise(rate int) {
+	rate = min(rate, mixMost)
+	if m.config.Rate != 0 || rate <= m.rate {
+		return
+	}
+	m.setRate(rate)
+	for _, s := range m.seats {
+		s.retune(rate)
+	}
+	for _, g := range m.groups {
+		g.voice.retune(rate)
+	}
+	for _, t := range m.taps {
+		t.retune(rate)
+	}
+}
+
+// mixRate gives the rate at which two parties are mixed: what the lesser of
+// them has, since the other hears no more of it, and what it says is heard no
+// better.
+func mixRate(terms [2]Terms) int {
+	rate := mixMost
 	for _, t := range terms {
-		for _, f := range t.Sends {
-			if d, err := codec.NewDecoder(f); err == nil && f.Sound() {
-				rate = max(rate, d.Rate())
+		rate = min(rate, soundRate(t))
+	}
+	return rate
+}
+
+// soundRate is the rate of a party's preferred sound, 8000 at least.
+func soundRate(t Terms) int {
+	for _, formats := range [][]codec.Format{t.Sends, t.Accepts} {
+		if f, ok := firstSound(formats); ok {
+			if d, err := codec.NewDecoder(f); err == nil {
+				return max(d.Rate(), 8000)
 			}
 		}
 	}
-	return rate
+	return mixMost
 }

@@ -34,7 +34,7 @@ type Packet struct {
 	// Arrival counts from the engine's start (Engine.Now).
 	Arrival time.Duration
 	// Source is the same as long as Time runs on unbroken. Paths set it.
-	Source *Source
+	Source *Run
 
 	// What only RTP knows.
 	datagram []byte // with the header; nil when the packet never had one
@@ -47,8 +47,8 @@ type Packet struct {
 	passed  bool // an event was handed on
 }
 
-// Source names one unbroken run of media by its address.
-type Source struct{ _ byte }
+// Run is one unbroken run of media, told from others by its address.
+type Run struct{ _ byte }
 
 func (p *Packet) header(pt uint8) rtp.Header {
 	return rtp.Header{PT: pt, Marker: p.Marker, Seq: p.seq, Time: p.Time, SSRC: p.ssrc}
@@ -83,4 +83,6 @@ type Terms struct {
 	Ptime int
 	// Pinned forbids everything but a transparent relay.
 	Pinned bool
+
+	steady bool // packets come by the engine's clock: none is late or lost
 }

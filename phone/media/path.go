@@ -14,11 +14,12 @@ type path struct {
 	skip    skipper    // to, when it has a sequence that leaves no holes
 	index   [128]uint8 // payload type of the sender to place in turns
 	turns   []turn     // turns[0] drops
+	minder  minder     // who decodes, if anyone
 	relayed bool       // sound is handed on
 	bare    bool       // without RTCP and ZRTP
 
 	muted  atomic.Bool
-	source *atomic.Pointer[Source] // of the run of packets that are handed on
+	source *atomic.Pointer[Run] // of the run of packets that are handed on
 }
 
 // turn is what is done with one format.
@@ -27,6 +28,10 @@ type turn struct {
 	clock  uint32        // of the sender
 	worker Sink          // instead: decoded and made anew
 }
+
+// minder is told of events, which have a place in the sequence of the sound
+// that it decodes.
+type minder interface{ mind(*Packet) }
 
 // skipper is told of packets that are left out.
 type skipper interface{ skip(*Packet) }
@@ -38,7 +43,7 @@ func (r *RTP) skip(p *Packet) {
 }
 
 func newPath(to Flow) *path {
-	p := &path{to: to, turns: make([]turn, 1), source: new(atomic.Pointer[Source])}
+	p := &path{to: to, turns: make([]turn, 1), source: new(atomic.Pointer[Run])}
 	p.skip, _ = to.(skipper)
 	p.cut()
 	return p
@@ -47,10 +52,10 @@ func newPath(to Flow) *path {
 // lasting is a flow whose packets are one run whatever path they take: two
 // that are joined again hear no splice.
 type lasting interface {
-	run() *atomic.Pointer[Source]
+	run() *atomic.Pointer[Run]
 }
 
-func (r *RTP) run() *atomic.Pointer[Source] { return &r.source }
+func (r *RTP) run() *atomic.Pointer[Run] { return &r.source }
 
 // leave makes the path one of a flow.
 func (p *path) leave(from Flow) {
@@ -60,7 +65,7 @@ func (p *path) leave(from Flow) {
 }
 
 // cut makes the next packet a splice.
-func (p *path) cut() { p.source.Store(new(Source)) }
+func (p *path) cut() { p.source.Store(new(Run)) }
 
 // Deliver carries a packet.
 func (p *path) Deliver(pkt *Packet) {
@@ -72,6 +77,9 @@ func (p *path) Deliver(pkt *Packet) {
 	}
 	if p.muted.Load() {
 		return
+	}
+	if pkt.Type == Event && p.minder != nil {
+		p.minder.mind(pkt)
 	}
 	t := &p.turns[p.index[pkt.Format.PT&127]]
 	switch {

@@ -64,7 +64,7 @@ func (f *PCM) Engine() *Engine { return f.engine }
 
 // Terms says that the flow speaks and hears 16-bit sound.
 func (f *PCM) Terms() Terms {
-	t := Terms{Kind: Audio}
+	t := Terms{Kind: Audio, steady: true}
 	if f.config.Source != nil {
 		t.Sends = []codec.Format{f.format}
 	}

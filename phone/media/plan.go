@@ -2,14 +2,15 @@ package media
 
 import (
 	"fmt"
+	"slices"
 
 	"tincan/phone/codec"
 )
 
 // plan makes the path from one flow to another that costs least, but not less
 // than need, and tells its way. A format that the first does not serve may be
-// handed on or decoded as it comes.
-func plan(from, to Terms, flow Flow, need Way) (*path, Way, error) {
+// handed on or decoded as it comes, by what work makes.
+func plan(from, to Terms, flow Flow, need Way, work func() (Sink, error)) (*path, Way, error) {
 	p := newPath(flow)
 	first, speaks := firstSound(from.Sends)
 	best, listens := firstSound(to.Accepts)
@@ -18,9 +19,12 @@ func plan(from, to Terms, flow Flow, need Way) (*path, Way, error) {
 	if !speaks || !listens {
 		return p, WayRelay, nil
 	}
-	worker, err := decodes(from, to, flow)
-	if err == nil {
-		p.work(from, worker)
+	err := decodes(from, to)
+	if err == nil && p.lacks(from) {
+		var worker Sink
+		if worker, err = work(); err == nil {
+			p.work(from, worker)
+		}
 	}
 	switch {
 	case p.relayed:
@@ -66,6 +70,7 @@ func (p *path) handOn(from, to Terms, need Way) (sound bool) {
 
 // work gives the sound that is not handed on to a worker.
 func (p *path) work(from Terms, worker Sink) {
+	p.minder, _ = worker.(minder)
 	for _, f := range from.Sends {
 		if f.Sound() && p.index[f.PT&127] == 0 {
 			p.set(f, turn{worker: worker})
@@ -73,15 +78,22 @@ func (p *path) work(from Terms, worker Sink) {
 	}
 }
 
-// decodes makes the worker that transcodes, where that is allowed.
-func decodes(from, to Terms, flow Flow) (Sink, error) {
+// lacks tells whether there is sound that is not handed on.
+func (p *path) lacks(from Terms) bool {
+	return slices.ContainsFunc(from.Sends, func(f codec.Format) bool {
+		return f.Sound() && p.index[f.PT&127] == 0
+	})
+}
+
+// decodes tells why transcoding is not allowed, or nil.
+func decodes(from, to Terms) error {
 	switch {
 	case from.Kind != Audio || to.Kind != Audio:
-		return nil, fmt.Errorf("%v is not transcoded: agree on one codec", from.Kind)
+		return fmt.Errorf("%v is not transcoded: agree on one codec", from.Kind)
 	case from.Pinned && to.Pinned:
-		return nil, fmt.Errorf("the parties secure their media with each other")
+		return fmt.Errorf("the parties secure their media with each other")
 	}
-	return newTranscoder(from, flow, to)
+	return nil
 }
 
 // sameIn finds the same codec among formats, or nil.

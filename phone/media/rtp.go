@@ -51,8 +51,8 @@ type RTP struct {
 	kind   Kind
 	events Events
 
-	in     Packet                 // the reader's
-	source atomic.Pointer[Source] // of what the party sends
+	in     Packet              // the reader's
+	source atomic.Pointer[Run] // of what the party sends
 
 	mu sync.Mutex // guards the rest; held for one system call at most
 
@@ -90,7 +90,7 @@ type RTP struct {
 func newRTP(e *Engine, kind Kind, ev Events) *RTP {
 	now := e.Now()
 	r := &RTP{engine: e, kind: kind, events: ev, closed: true, expected: now}
-	r.source.Store(new(Source))
+	r.source.Store(new(Run))
 	r.reports = reports{own: true, cname: fmt.Sprintf("%016x", rand.Uint64()), last: now}
 	return r
 }

@@ -77,6 +77,16 @@ func sinc(x float64) float64 {
 	return math.Sin(math.Pi*x) / (math.Pi * x)
 }
 
+// Clone gives a resampler that goes on from here by itself.
+func (r *Resampler) Clone() *Resampler {
+	if r == nil {
+		return nil
+	}
+	c := *r
+	c.past = append(make([]float32, 0, cap(r.past)), r.past...)
+	return &c
+}
+
 // Append adds the resampled samples of in to dst. After n inputs in all it has
 // given n*up/down outputs, rounded up.
 func (r *Resampler) Append(dst, in []int16) []int16 {

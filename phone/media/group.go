@@ -1,0 +1,245 @@
+package media
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"tincan/phone/codec"
+)
+
+// mixPtime is the least length in ms of packets of a mix: one tick.
+const mixPtime = 20
+
+// group is those seats that hear the same in the same format: it is encoded
+// once. The mixer's lock guards it.
+type group struct {
+	format codec.Format // its payload type is that of one of them
+	ptime  int
+	volume uint64 // as Seat.volume
+	deaf   bool
+
+	voice *speech
+	mixed []int16
+	// In this tick.
+	hearers bool
+	said    utterance
+	has     bool
+}
+
+// groupFor finds or makes the group of a format.
+func (m *Mixer) groupFor(f codec.Format, ptime int) (*group, error) {
+	return m.groupLike(group{format: f, ptime: max(ptime, mixPtime), volume: math.Float64bits(1)})
+}
+
+func (m *Mixer) groupLike(like group) (*group, error) {
+	for _, g := range m.groups {
+		if g.format.Same(like.format) && g.format.Fmtp == like.format.Fmtp &&
+			g.ptime == like.ptime && g.volume == like.volume && g.deaf == like.deaf {
+			return g, nil
+		}
+	}
+	voice, err := newSpeech(like.format, like.ptime, m.rate)
+	if err != nil {
+		return nil, err
+	}
+	like.voice = voice
+	m.align(voice)
+	g := &like
+	m.groups = append(m.groups, g)
+	return g, nil
+}
+
+// align puts a speech into step with all others of the mix: packets of one
+// length end in the same tick, and times are those of the mix, so that a seat
+// may go from one speech to another without a jump.
+func (m *Mixer) align(s *speech) {
+	past := time.Duration(m.ticks) * tickEvery
+	length := time.Duration(cap(s.frame)) * time.Second / time.Duration(s.encoder.Rate())
+	into := past % length
+	s.frame = s.frame[:samplesIn(into, s.encoder.Rate())]
+	clear(s.frame)
+	s.time = ticks(past-into, s.format.Clock)
+}
+
+// wanted tells whether a group is some seat's.
+func (m *Mixer) wanted(g *group) bool {
+	return slices.ContainsFunc(m.seats, func(s *Seat) bool { return s.group == g })
+}
+
+// share finds for each seat whether it hears what others hear as well.
+func (m *Mixer) share() {
+	for _, g := range m.groups {
+		g.hearers = false
+	}
+	regroup := false
+	for _, s := range m.seats {
+		if s.mouth != nil && !s.lonely {
+			regroup = s.regroup() || regroup
+			s.choose(m)
+		}
+	}
+	if regroup {
+		m.groups = slices.DeleteFunc(m.groups, func(g *group) bool { return !m.wanted(g) })
+	}
+}
+
+// regroup follows a change of what the seat hears.
+func (s *Seat) regroup() bool {
+	g := s.group
+	if g.volume == s.volume.Load() && g.deaf == s.deafened.Load() {
+		return false
+	}
+	like := group{format: g.format, ptime: g.ptime, volume: s.volume.Load(), deaf: s.deafened.Load()}
+	next, err := s.mixer.groupLike(like)
+	if err != nil {
+		return false // has been encoded before: cannot be
+	}
+	s.group = next
+	return true
+}
+
+// choose gives the seat a speech of its own while it hears what nobody else
+// does.
+func (s *Seat) choose(m *Mixer) {
+	apart := s.quiet < int(shareAfter/tickEvery) || s.whisper != nil
+	switch g := s.group; {
+	case apart && s.mouth.voice == nil:
+		if own, err := g.voice.clone(); err == nil {
+			s.mouth.voice = own
+			return
+		}
+		g.hearers = true
+	case apart:
+	case s.mouth.voice != nil && !g.hearers && !m.shared(g):
+		g.voice, s.mouth.voice, g.hearers = s.mouth.voice, nil, true
+	default:
+		s.mouth.voice, g.hearers = nil, true
+	}
+}
+
+// shared tells whether anybody hears what the group says.
+func (m *Mixer) shared(g *group) bool {
+	return slices.ContainsFunc(m.seats, func(s *Seat) bool {
+		return s.group == g && s.mouth != nil && s.mouth.voice == nil
+	})
+}
+
+// say encodes what the group hears.
+func (g *group) say(m *Mixer) {
+	g.has = false
+	if !g.hearers {
+		return
+	}
+	g.mixed = g.mixed[:0]
+	factor := math.Float64frombits(g.volume)
+	if g.deaf {
+		factor = 0
+	}
+	for _, v := range m.sum {
+		g.mixed = append(g.mixed, louder(v, factor))
+	}
+	g.voice.say(g.mixed, m.due, g)
+}
+
+// hear keeps the packet for all (hearer).
+func (g *group) hear(u utterance) { g.said, g.has = u, true }
+
+func louder(v int32, factor float64) int16 {
+	if factor == 1 {
+		return clip(v)
+	}
+	return clip(int32(float64(v) * factor))
+}
+
+// listen hears what the party says in this tick.
+func (s *Seat) listen(m *Mixer) {
+	if len(s.now) != len(m.sum) {
+		s.now = make([]int16, len(m.sum))
+	}
+	s.says = false
+	if e := s.ear.Load(); e != nil {
+		s.says = e.take(s.now, m.due)
+	}
+	if m.config.Speaking != nil || m.config.Leveled {
+		s.turned = s.level.hear(s.now, s.says && !s.muted.Load())
+	}
+	s.begun = s.begun || s.says
+	s.says = s.says && s.amplify(m.config.Leveled)
+	if s.quiet++; s.says {
+		s.quiet = 0
+	}
+}
+
+// amplify makes what the party says as loud as it should be; false when that
+// is silence.
+func (s *Seat) amplify(leveled bool) bool {
+	factor := math.Float64frombits(s.gain.Load())
+	if leveled {
+		factor *= s.level.factor()
+	}
+	if s.muted.Load() {
+		factor = 0
+	}
+	before := s.gained
+	s.gained = factor
+	if before == 0 && factor == 0 {
+		return false
+	}
+	if before != 1 || factor != 1 {
+		ramp(s.now, before, factor)
+	}
+	return true
+}
+
+// speak says to the party what it hears in this tick.
+func (s *Seat) speak(m *Mixer) {
+	switch {
+	case s.mouth == nil || s.awaits(m):
+	case s.mouth.voice == nil:
+		if s.group.has {
+			s.mouth.hear(s.group.said)
+		}
+	default:
+		s.mouth.speak(s.mix(m), m.due)
+	}
+}
+
+// awaits holds a bridge's first words back until there are some.
+func (s *Seat) awaits(m *Mixer) bool {
+	if !s.lonely || m.ticks-s.born >= awaitFor {
+		return false
+	}
+	return !slices.ContainsFunc(m.seats, func(o *Seat) bool { return o != s && o.begun }) && len(m.playing) == 0
+}
+
+// mix turns what the party says in this tick into what it hears.
+func (s *Seat) mix(m *Mixer) []int16 {
+	factor := math.Float64frombits(s.volume.Load())
+	if s.deafened.Load() {
+		factor = 0
+	}
+	if !s.says {
+		clear(s.now)
+	}
+	for i, v := range s.now {
+		s.now[i] = louder(m.sum[i]-int32(v), factor)
+	}
+	s.murmur(m)
+	return s.now
+}
+
+// murmur adds what the party alone is told.
+func (s *Seat) murmur(m *Mixer) {
+	if s.whisper == nil {
+		return
+	}
+	if !s.whisper.pull(m.rate) {
+		m.after(s.whisper.source.Done)
+		s.whisper = nil
+		return
+	}
+	for i, v := range s.whisper.now {
+		s.now[i] = clip(int32(s.now[i]) + int32(v))
+	}
+}

@@ -1,0 +1,172 @@
+package media
+
+import (
+	"fmt"
+	"time"
+
+	"tincan/phone/codec"
+	"tincan/phone/media/resample"
+)
+
+// Bounds of packets made here, in ms.
+const (
+	usualPtime = 20
+	mostPtime  = 60 // as long as sendRoom holds
+)
+
+// speech makes packets of one format from sound at one rate. It belongs to one
+// goroutine at a time.
+type speech struct {
+	rate      int
+	format    codec.Format
+	ptime     int
+	encoder   codec.Encoder
+	resampler *resample.Resampler // nil copies
+	frame     []int16             // at the encoder's rate; cap is one packet
+	resampled []int16
+	payload   []byte
+	time      uint32
+	marker    bool // the next packet begins a talkspurt
+}
+
+// utterance is a packet of a speech; its payload is good until the next.
+type utterance struct {
+	payload []byte
+	time    uint32
+	marker  bool
+	due     time.Duration
+}
+
+// hearer gets the packets of a speech.
+type hearer interface {
+	hear(utterance)
+}
+
+// newSpeech errs when the format cannot be encoded or the rate not changed.
+func newSpeech(f codec.Format, ptime, rate int) (*speech, error) {
+	s := &speech{rate: rate, format: f, ptime: ptime, marker: true}
+	var err error
+	if s.encoder, err = codec.NewEncoderAt(f, rate); err != nil {
+		return nil, err
+	}
+	if s.resampler, err = resample.New(rate, s.encoder.Rate()); err != nil {
+		return nil, fmt.Errorf("%v: %w", f, err)
+	}
+	size := packetSize(s.encoder, ptime)
+	s.frame, s.payload = make([]int16, 0, size), make([]byte, 2*size)
+	return s, nil
+}
+
+// packetSize gives the samples of a packet: whole frames of the codec, as many
+// as the wished length holds, but one at least.
+func packetSize(e codec.Encoder, ptime int) int {
+	if ptime <= 0 {
+		ptime = usualPtime
+	}
+	size := e.Rate() * min(ptime, mostPtime) / 1000
+	if f, ok := e.(codec.Framed); ok && f.Frame() > 0 {
+		size = max(size/f.Frame(), 1) * f.Frame()
+	}
+	return size
+}
+
+func firstSound(formats []codec.Format) (codec.Format, bool) {
+	for _, f := range formats {
+		if f.Sound() {
+			return f, true
+		}
+	}
+	return codec.Format{}, false
+}
+
+// say speaks sound; whole packets go out at once, the rest waits.
+func (s *speech) say(pcm []int16, now time.Duration, to hearer) {
+	if s.resampler != nil {
+		s.resampled = s.resampler.Append(s.resampled[:0], pcm)
+		pcm = s.resampled
+	}
+	s.fill(pcm, now, to)
+}
+
+func (s *speech) fill(pcm []int16, now time.Duration, to hearer) {
+	for len(pcm) > 0 {
+		n := min(len(pcm), cap(s.frame)-len(s.frame))
+		s.frame = append(s.frame, pcm[:n]...)
+		pcm = pcm[n:]
+		if len(s.frame) == cap(s.frame) {
+			s.utter(now, to)
+		}
+	}
+}
+
+// hush fills the packet begun with silence, of which n samples at the speech's
+// rate are to come, and lets time go on unspoken for the rest.
+func (s *speech) hush(n int, now time.Duration, to hearer) {
+	n = n * s.encoder.Rate() / s.rate
+	if len(s.frame) > 0 {
+		k := min(n, cap(s.frame)-len(s.frame))
+		n -= k
+		begun := len(s.frame)
+		s.frame = s.frame[:begun+k]
+		clear(s.frame[begun:])
+		if len(s.frame) == cap(s.frame) {
+			s.utter(now, to)
+		}
+	}
+	if n > 0 {
+		s.time += s.ticks(n)
+		s.marker = true
+	}
+}
+
+// finish sends what waits for its packet to be full: short where the codec
+// takes any length, else filled up with the same sound again.
+func (s *speech) finish(now time.Duration, to hearer) {
+	begun := len(s.frame)
+	if begun == 0 {
+		return
+	}
+	if _, framed := s.encoder.(codec.Framed); framed {
+		s.frame = s.frame[:cap(s.frame)]
+		for i := begun; i < len(s.frame); i++ {
+			s.frame[i] = s.frame[2*begun-1-min(i, 2*begun-1)] // mirrored: no edge
+		}
+	}
+	s.utter(now, to)
+}
+
+// utter encodes the packet; nothing is sent when the codec has nothing to send.
+func (s *speech) utter(now time.Duration, to hearer) {
+	n, err := s.encoder.Encode(s.payload, s.frame)
+	if err == nil && n > 0 && to != nil {
+		to.hear(utterance{s.payload[:n], s.time, s.marker, now})
+		s.marker = false
+	}
+	if n == 0 {
+		s.marker = true
+	}
+	s.time += s.ticks(len(s.frame))
+	s.frame = s.frame[:0]
+}
+
+func (s *speech) ticks(samples int) uint32 {
+	return uint32(samples * int(s.format.Clock) / s.encoder.Rate())
+}
+
+// clone gives a speech that goes on from here by itself. A codec that cannot
+// be copied begins anew.
+func (s *speech) clone() (*speech, error) {
+	c, err := newSpeech(s.format, s.ptime, s.rate)
+	if err != nil {
+		return nil, err
+	}
+	if cloner, ok := s.encoder.(codec.Cloner); ok {
+		if c.encoder, err = cloner.Clone(); err != nil {
+			return nil, fmt.Errorf("media: %v: %w", s.format, err)
+		}
+	}
+	c.resampler = s.resampler.Clone()
+	c.frame = append(c.frame, s.frame...)
+	c.time, c.marker = s.time, s.marker
+	return c, nil
+}
