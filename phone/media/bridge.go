@@ -300,15 +300,34 @@ func (b *Bridge) take(paths [2]*path, mixer *Mixer) {
 	if b.mixer != nil && b.mixer != mixer {
 		b.mixer.empty()
 	}
+	before := b.paths
 	b.mixer, b.paths = mixer, paths
 	for i := range b.flows {
 		if paths[i] == nil {
 			b.flows[i].Route(nil)
 			continue
 		}
+		b.change(i, before[i], paths[i])
 		paths[i].leave(b.flows[i])
 		paths[i].muted.Store(b.muted[i])
 		b.flows[i].Route(paths[i])
+	}
+}
+
+// change keeps what flow i says in one piece where it goes from being decoded
+// to being handed on, or back.
+func (b *Bridge) change(i int, from, to *path) {
+	e, m := b.ears[i], b.mouths[1-i]
+	if from == nil || e == nil {
+		return
+	}
+	switch pending := from.landing.Load(); {
+	case to.relayed && !from.relayed && m != nil:
+		to.landing.Store(&landing{e, m})
+	case to.relayed && pending != nil:
+		to.landing.Store(pending)
+	case !to.relayed && from.relayed && pending == nil:
+		e.anew()
 	}
 }
 

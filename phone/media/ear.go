@@ -58,7 +58,6 @@ type ear struct {
 	next    int64  // ticks: what is decoded next
 	lastSeq uint16 // of what was decoded last
 	step    int64  // ticks of the last packet
-	offset  int64  // of ticks to the stamps of a stream that was joined to another
 	playout
 	hearing Hearing
 	told    bool // of a fault, once

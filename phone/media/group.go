@@ -198,7 +198,7 @@ func (s *Seat) speak(m *Mixer) {
 	case s.mouth == nil || s.awaits(m):
 	case s.mouth.voice == nil:
 		if s.group.has {
-			s.mouth.hear(s.group.said)
+			s.mouth.pass(s.group.said)
 		}
 	default:
 		s.mouth.speak(s.mix(m), m.due)

@@ -2,14 +2,17 @@ package media
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"tincan/phone/codec"
 )
 
-// mouth speaks to one flow. It belongs to one goroutine at a time.
+// mouth speaks to one flow. Its methods may be called by any goroutine: while
+// the way changes, a packet may still be on the old one.
 type mouth struct {
-	voice  *speech // its own; nil while it gives what others say as well
+	mu     sync.Mutex // guards what follows
+	voice  *speech    // its own; nil while it gives what others say as well
 	format codec.Format
 	to     Sink // nil: nobody
 	source *Run
@@ -29,7 +32,7 @@ func newMouth(to Sink, terms Terms, rate int) (*mouth, error) {
 	return &mouth{voice: s, format: f, to: to, source: new(Run)}, nil
 }
 
-// hear delivers a packet of a speech.
+// hear delivers a packet of the mouth's own speech (hearer).
 func (m *mouth) hear(u utterance) {
 	if m.to == nil {
 		return
@@ -41,8 +44,30 @@ func (m *mouth) hear(u utterance) {
 	m.to.Deliver(&m.packet)
 }
 
+// pass delivers a packet of a speech that others hear as well.
+func (m *mouth) pass(u utterance) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hear(u)
+}
+
 // speak says sound to the flow.
-func (m *mouth) speak(pcm []int16, now time.Duration) { m.voice.say(pcm, now, m) }
+func (m *mouth) speak(pcm []int16, now time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.voice.say(pcm, now, m)
+}
 
 // hush lets n samples of time pass.
-func (m *mouth) hush(n int, now time.Duration) { m.voice.hush(n, now, m) }
+func (m *mouth) hush(n int, now time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.voice.hush(n, now, m)
+}
+
+// finish sends what waits for a packet to be full.
+func (m *mouth) finish(now time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.voice.finish(now, m)
+}

@@ -2,6 +2,7 @@ package media
 
 import (
 	"sync/atomic"
+	"time"
 
 	"tincan/phone/codec"
 	"tincan/phone/media/rtp"
@@ -18,8 +19,9 @@ type path struct {
 	relayed bool       // sound is handed on
 	bare    bool       // without RTCP and ZRTP
 
-	muted  atomic.Bool
-	source *atomic.Pointer[Run] // of the run of packets that are handed on
+	landing atomic.Pointer[landing] // before the first packet
+	muted   atomic.Bool
+	source  *atomic.Pointer[Run] // of the run of packets that are handed on
 }
 
 // turn is what is done with one format.
@@ -67,8 +69,27 @@ func (p *path) leave(from Flow) {
 // cut makes the next packet a splice.
 func (p *path) cut() { p.source.Store(new(Run)) }
 
+// landing is what is still to be said when packets are handed on again that
+// were decoded before.
+type landing struct {
+	ear   *ear
+	mouth *mouth
+}
+
+// land says it. It is for the goroutine that delivers, so that nothing is
+// overtaken.
+func (p *path) land(now time.Duration) {
+	if l := p.landing.Swap(nil); l != nil {
+		l.ear.drain(l.mouth, now)
+		l.mouth.finish(now)
+	}
+}
+
 // Deliver carries a packet.
 func (p *path) Deliver(pkt *Packet) {
+	if p.landing.Load() != nil {
+		p.land(pkt.Arrival)
+	}
 	if pkt.Format == nil { // RTCP, ZRTP, STUN
 		if p.relayed && !p.bare {
 			p.to.Deliver(pkt)

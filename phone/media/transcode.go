@@ -76,9 +76,21 @@ func (e *ear) flush(m *mouth, now time.Duration) {
 func (e *ear) drain(m *mouth, now time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.push(m, now)
-	for p := e.shelf.first(); p != nil; p = e.shelf.first() { // held back
-		e.fill(p.time - e.next)
+	for {
 		e.push(m, now)
+		p := e.shelf.first()
+		if p == nil {
+			return
+		}
+		e.fill(p.time - e.next) // what was held back goes now
 	}
+}
+
+// anew forgets where the stream was, after packets went another way. What the
+// decoder knows stays.
+func (e *ear) anew() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.shelf.empty()
+	e.begun, e.playing, e.debt, e.head = false, false, 0, len(e.fifo)
 }
