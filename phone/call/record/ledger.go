@@ -3,6 +3,7 @@ package record
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -15,7 +16,8 @@ var migrations embed.FS
 
 // Ledger writes and reads records. Safe for any goroutine.
 type Ledger struct {
-	store *store.Store
+	store  *store.Store
+	places places
 }
 
 // Open migrates the tables.
@@ -24,22 +26,51 @@ func Open(ctx context.Context, s *store.Store) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Ledger{store: s}, s.Migrate(ctx, "record", sub)
+	if err := s.Migrate(ctx, "record", sub); err != nil {
+		return nil, err
+	}
+	l := &Ledger{store: s, places: places{of: map[string]int64{}}}
+	return l, l.findPlaces(ctx)
+}
+
+// findPlaces reads which rows are taken.
+func (l *Ledger) findPlaces(ctx context.Context) error {
+	rows, err := l.store.DB().QueryContext(ctx,
+		"SELECT place, id, EXISTS (SELECT 1 FROM record_call WHERE record_call.id = record_place.id) FROM record_place")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var place int64
+		var id string
+		var over bool
+		if err := rows.Scan(&place, &id, &over); err != nil {
+			return err
+		}
+		l.places.found(place, id, !over)
+	}
+	return rows.Err()
 }
 
 const (
 	putCall = `INSERT INTO record_call (id, node, started, answered, ended, caller, name, dialled, callee, cause, sip_code, ended_by, parties, legs)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`
-	putStanding  = `INSERT INTO record_standing (id, state) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state`
-	dropStanding = `DELETE FROM record_standing WHERE id = ?`
+	putStanding = `INSERT INTO record_place (place, id, state) VALUES (?, ?, ?)
+		ON CONFLICT (place) DO UPDATE SET id = excluded.id, state = excluded.state`
 )
 
-// End writes the record of a call that ended, with its legs, and removes its
-// standing state, all or nothing. done gets nil when that is written and
+// End writes the record of a call that ended, with its legs; by that it stands no
+// more. done gets nil when that is written and
 // store.ErrSpooled when it waits for the database. A second record for an ID is
 // ignored.
 func (l *Ledger) End(rec Record, done func(error)) {
-	l.store.WriteSoon(func(tx *store.Tx) error { return end(tx, &rec) }, done)
+	l.store.WriteSoon(func(tx *store.Tx) error { return end(tx, &rec) }, func(err error) {
+		if err == nil || errors.Is(err, store.ErrSpooled) { // what comes after is written after it
+			l.places.leave(rec.ID)
+		}
+		done(err)
+	})
 }
 
 func end(tx *store.Tx, r *Record) error {
@@ -52,25 +83,17 @@ func end(tx *store.Tx, r *Record) error {
 	if err != nil {
 		return fmt.Errorf("record of call %s: %w", r.ID, err)
 	}
-	_, err = tx.Exec(dropStanding, r.ID)
-	return err
+	return nil
 }
 
 // Stand keeps what a restart needs of call id; it replaces what was kept. state
 // must not change afterwards.
 func (l *Ledger) Stand(id string, state []byte, done func(error)) {
+	place := l.places.take(id)
 	l.store.Write(func(tx *store.Tx) error {
-		_, err := tx.Exec(putStanding, id, state)
+		_, err := tx.Exec(putStanding, place, id, state)
 		return err
 	}, done)
-}
-
-// Drop removes the standing state of call id without a record.
-func (l *Ledger) Drop(id string) {
-	l.store.Write(func(tx *store.Tx) error {
-		_, err := tx.Exec(dropStanding, id)
-		return err
-	}, nil)
 }
 
 // Interrupt records a standing call whose state nobody can read any more, as far
@@ -81,7 +104,8 @@ func (l *Ledger) Interrupt(id, node string, now time.Time, done func(error)) {
 
 // Standing reads the state of every standing call, by ID.
 func (l *Ledger) Standing(ctx context.Context) (map[string][]byte, error) {
-	rows, err := l.store.DB().QueryContext(ctx, "SELECT id, state FROM record_standing")
+	rows, err := l.store.DB().QueryContext(ctx,
+		"SELECT id, state FROM record_place WHERE NOT EXISTS (SELECT 1 FROM record_call WHERE record_call.id = record_place.id)")
 	if err != nil {
 		return nil, err
 	}

@@ -2,13 +2,13 @@
 // call has ended, and, while an answered call stands, what a restart needs to go
 // on with it.
 //
-//	answered, re-INVITE ─> Stand ─> record_standing ──after a restart──> Standing
-//	ended ──────────────> End ───> record_call, standing row gone: one job
+//	answered, re-INVITE ─> Stand ─> record_place, one row ──after a restart──> Standing
+//	ended ──────────────> End ───> record_call; the row is the next call's
 //	start (unreadable)  ─> Interrupt ─> the same, with cause "interrupted"
 //
-// As the record and the removal of the standing row are one transaction, a call
-// that was killed with the process is either recorded as ended or still standing:
-// never both, never neither. There are no goroutines; done functions come from the
+// A call stands as long as it has a row and no record, so that one which was
+// killed with the process is either recorded as ended or still standing: never
+// both, never neither. There are no goroutines; done functions come from the
 // store's writer and must not block.
 package record
 

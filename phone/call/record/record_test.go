@@ -85,7 +85,7 @@ func testEnd(t *testing.T, where string) {
 	}
 }
 
-// Records of the first version keep their legs.
+// Records of the first version keep their legs, and standing calls their state.
 func testMigration(t *testing.T, where string) {
 	s, err := store.Open(t.Context(), where, store.Options{})
 	if err != nil {
@@ -96,6 +96,12 @@ func testMigration(t *testing.T, where string) {
 		t.Fatal(err)
 	}
 	if err := s.Migrate(t.Context(), "record", fstest.MapFS{"00001_begin.sql": {Data: begin}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Update(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Exec("INSERT INTO record_standing (id, state) VALUES (?, ?), (?, ?)", "8", []byte("x"), "9", []byte("y"))
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
 	want := sample("1", noon)
@@ -132,6 +138,10 @@ func testMigration(t *testing.T, where string) {
 	}
 	if d := cmp.Diff([]Record{want, bare}, got); d != "" {
 		t.Error(d)
+	}
+	standing, err := open(t, where).Standing(t.Context())
+	if d := cmp.Diff(map[string][]byte{"8": []byte("x"), "9": []byte("y")}, standing); d != "" || err != nil {
+		t.Error(d, err)
 	}
 	if got, err := open(t, where).List(t.Context(), Filter{Party: "extension:102"}); err != nil || len(got) != 1 {
 		t.Errorf("%d records of 102, %v", len(got), err)
@@ -187,21 +197,44 @@ func testList(t *testing.T, where string) {
 
 func testStanding(t *testing.T, where string) {
 	l := open(t, where)
-	for _, s := range []string{"1 old", "1 new", "2 x", "3 y"} {
+	stand := func(id, state string) {
+		t.Helper()
 		done, written := wait(t)
-		l.Stand(s[:1], []byte(s[2:]), done)
+		l.Stand(id, []byte(state), done)
 		written()
 	}
-	l.Drop("3")
+	stands := func(want map[string][]byte) {
+		t.Helper()
+		got, err := l.Standing(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Error(d)
+		}
+	}
+	stand("1", "old")
+	stand("1", "new")
+	stand("2", "x")
+	stand("3", "y")
 	done, written := wait(t)
 	l.End(sample("2", noon), done)
 	written()
-	got, err := l.Standing(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(map[string][]byte{"1": []byte("new")}, got); d != "" {
-		t.Error(d)
+	stands(map[string][]byte{"1": []byte("new"), "3": []byte("y")})
+	stand("4", "z") // in the row that 2 left
+	stands(map[string][]byte{"1": []byte("new"), "3": []byte("y"), "4": []byte("z")})
+	done, written = wait(t)
+	l.End(sample("1", noon), done)
+	written()
+
+	l = open(t, where) // as after a kill
+	stands(map[string][]byte{"3": []byte("y"), "4": []byte("z")})
+	stand("5", "a")
+	stand("6", "b")
+	stands(map[string][]byte{"3": []byte("y"), "4": []byte("z"), "5": []byte("a"), "6": []byte("b")})
+	var rows int
+	if err := l.store.DB().QueryRowContext(t.Context(), "SELECT count(*) FROM record_place").Scan(&rows); err != nil || rows != 4 {
+		t.Errorf("%d rows for 4 calls, %v: they are not used again", rows, err)
 	}
 }
 
