@@ -36,16 +36,16 @@ func (s *server) run(t *testing.T, name string, script *peer.Script, port int, a
 func (s *server) registered(t *testing.T, number string, port int, contact string, headers ...string) {
 	t.Helper()
 	script := peer.NewScript()
-	s.registers(t, script, number, contact, headers...)
+	s.registers(t, script, number, contact, headers)
 	peer.AwaitSuccess(t, s.run(t, "register", script, port), peer.Patience)
 }
 
-// registers is a script's REGISTER and its answer.
-func (s *server) registers(t *testing.T, script *peer.Script, number, contact string, headers ...string) {
+// registers is a script's REGISTER and its answer, of which actions read.
+func (s *server) registers(t *testing.T, script *peer.Script, number, contact string, headers []string, actions ...string) {
 	t.Helper()
 	aor, uri := s.uri(number), "sip:"+s.address()
 	r := script.Talk("register", aor, aor).At(uri)
 	r.Send("REGISTER", append(headers, s.proof(t, number, "REGISTER", uri),
 		"Contact: <sip:"+number+"@[local_ip]:[local_port];transport=[transport]>"+contact)...)
-	r.Receive("200")
+	r.Receive("200", actions...)
 }

@@ -110,7 +110,11 @@ func (b *Baresip) configure(t testing.TB, control string) {
 	}
 	play := filepath.Join(b.folder, "play.wav")
 	b.account.playFile(t, play, baresipRate)
-	config := fmt.Sprintf(baresipConfig, b.account.own(), play, b.account.IP, control, b.recordings(), baresipRate, phonePorts)
+	uuid := ""
+	if len(b.account.Flows) > 0 {
+		uuid = "module uuid.so\n" // its instance, by which its flows are one device's
+	}
+	config := uuid + fmt.Sprintf(baresipConfig, b.account.own(), play, b.account.IP, control, b.recordings(), baresipRate, phonePorts)
 	b.write(t, "config", config)
 	b.write(t, "accounts", b.accountLine(codec))
 	b.write(t, "contacts", b.contacts())
@@ -160,8 +164,15 @@ func (b *Baresip) accountLine(codec string) string {
 	if a.Server == "" {
 		return fmt.Sprintf("<sip:%s@%s>;regint=0;answermode=%s;audio_codecs=%s\n", a.Number, a.own(), mode, codec)
 	}
-	return fmt.Sprintf("<sip:%s@%s;transport=%s>;auth_pass=%s;regint=60;answermode=%s;audio_codecs=%s\n",
-		a.Number, a.Server, a.Transport, a.Secret, mode, codec)
+	flows := ""
+	for i, proxy := range a.Flows {
+		flows += fmt.Sprintf(";outbound%d=\"sip:%s;transport=%s\"", i+1, proxy, a.Transport)
+	}
+	if flows != "" {
+		flows += ";sipnat=outbound"
+	}
+	return fmt.Sprintf("<sip:%s@%s;transport=%s>;auth_pass=%s;regint=60;answermode=%s;audio_codecs=%s%s\n",
+		a.Number, a.Server, a.Transport, a.Secret, mode, codec, flows)
 }
 
 func (b *Baresip) write(t testing.TB, name, text string) {
@@ -308,6 +319,16 @@ func (b *Baresip) AwaitProgress(t testing.TB) { t.Helper(); b.awaitEvent(t, "CAL
 
 // AwaitIncoming waits until it rings.
 func (b *Baresip) AwaitIncoming(t testing.TB) { t.Helper(); b.awaitEvent(t, "CALL_INCOMING") }
+
+// Rings is how often it has rung.
+func (b *Baresip) Rings() (n int) {
+	for _, e := range b.events.all() {
+		if e.Type == "CALL_INCOMING" {
+			n++
+		}
+	}
+	return n
+}
 
 // AwaitEstablished waits for the 200 and its ACK.
 func (b *Baresip) AwaitEstablished(t testing.TB) { t.Helper(); b.awaitEvent(t, "CALL_ESTABLISHED") }

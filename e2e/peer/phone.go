@@ -38,6 +38,7 @@ type Account struct {
 	Tone      float64 // what it plays, Hz
 
 	Buddy    string // a number whose presence it watches; it publishes its own (linphone)
+	Flows    []string // host:port of each way to the server, which it keeps one flow by (RFC 5626, baresip)
 	Trace    bool   // prints the SIP it sends and receives (baresip)
 	Auto     bool   // answers by itself
 	InfoDTMF bool   // sends digits as SIP INFO instead of RFC 4733 (linphone)

@@ -77,7 +77,7 @@ type Call struct {
 	referral    *referral
 	renewal     *renewal
 	hasty       *Offered // a wish that came before the call stood
-	taking      Leg // took a party's place, and is answered when that is written
+	taking      Leg      // took a party's place, and is answered when that is written
 	written     []func()
 	gone        []record.Leg // legs that left before the end
 }

@@ -12,6 +12,7 @@ import (
 	wire "github.com/emiago/sipgo/sip"
 
 	"tincan/phone/directory"
+	"tincan/phone/sip/transport"
 )
 
 // Addresses of one device of an extension (RFC 5627).
@@ -19,6 +20,7 @@ import (
 //	public     sip:101@tincan.example;gr=urn:uuid:...   says who it is
 //	temporary  sip:SEALED@tincan.example;gr             says nothing to others
 //
+// Without a domain they have the address and port that the phone registered at.
 // A temporary one holds the extension and the device, sealed with a key that
 // outlives the process, so that nothing is kept for it.
 
@@ -26,12 +28,12 @@ import (
 var lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // gruus makes both addresses of a device; "" without an instance.
-func (s *Server) gruus(b *directory.Binding, domain string) (public, temporary string) {
+func (s *Server) gruus(b *directory.Binding, p transport.Path) (public, temporary string) {
 	instance := bare(b.Instance)
 	if instance == "" || strings.ContainsAny(instance, "\";<>? ") {
 		return "", ""
 	}
-	public = "sip:" + escape(b.Extension) + "@" + domain + ";gr=" + instance
+	public = s.ours(escape(b.Extension), p) + ";gr=" + instance
 	box, err := s.sealed()
 	if err != nil {
 		return public, ""
@@ -39,7 +41,16 @@ func (s *Server) gruus(b *directory.Binding, domain string) (public, temporary s
 	nonce := make([]byte, box.NonceSize())
 	_, _ = rand.Read(nonce)
 	text := box.Seal(nonce, nonce, []byte(b.Extension+"\x00"+instance), nil)
-	return public, "sip:" + lower.EncodeToString(text) + "@" + domain + ";gr"
+	return public, s.ours(lower.EncodeToString(text), p) + ";gr"
+}
+
+// ours makes a URI by which others than the phone reach us.
+func (s *Server) ours(user string, p transport.Path) string {
+	if d := s.settings.Load().Domain; d != "" {
+		return "sip:" + user + "@" + d
+	}
+	u := s.contact(p, user).Address
+	return u.String()
 }
 
 // device reads which device of which extension an address of either kind means.

@@ -106,6 +106,9 @@ func TestGRUU(t *testing.T) {
 		t.Errorf("the temporary address says who it is: %s", addresses[1])
 	}
 	for _, address := range addresses {
+		if !strings.Contains(address, "@"+l.udp.String()) {
+			t.Errorf("who has %s alone does not find us", address)
+		}
 		a.inviteTo(address, a.offer())
 		in := one.expect("INVITE")
 		one.answer(in, 486, "t", "")

@@ -78,7 +78,7 @@ func (s *Server) registered(tx *transaction.Server, req *wire.Request, ext strin
 	}
 	s.counts.Registered.Add(1)
 	res := s.reply(req, wire.StatusOK, "OK")
-	now, domain := time.Now(), s.domain(tx.Path())
+	now := time.Now()
 	gruu := slices.Contains(tokens(req, "Supported", "k"), "gruu")
 	for _, b := range s.cfg.Bindings.For(ext) {
 		left := int(b.Expires.Sub(now).Round(time.Second) / time.Second)
@@ -93,7 +93,7 @@ func (s *Server) registered(tx *transaction.Server, req *wire.Request, ext strin
 			v += ";reg-id=" + strconv.Itoa(b.RegID)
 		}
 		if gruu {
-			public, temporary := s.gruus(&b, domain)
+			public, temporary := s.gruus(&b, tx.Path())
 			for name, value := range map[string]string{"pub-gruu": public, "temp-gruu": temporary} {
 				if value != "" {
 					v += ";" + name + "=\"" + value + "\""

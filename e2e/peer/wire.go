@@ -1,0 +1,98 @@
+package peer
+
+import (
+	"io"
+	"net"
+	"sync"
+	"testing"
+)
+
+// Wire carries TCP connections from an address of its own to another, and can be
+// cut: those that stand end, and no new one is made until it is mended.
+type Wire struct {
+	Address string // host:port to connect to
+	to      string
+
+	mu    sync.Mutex // guards what follows
+	cut   bool
+	ends  map[net.Conn]bool
+}
+
+// StartWire starts one.
+func StartWire(t testing.TB, to string) *Wire {
+	t.Helper()
+	listener, err := net.Listen("tcp", net.JoinHostPort(localhost, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &Wire{Address: listener.Addr().String(), to: to, ends: map[net.Conn]bool{}}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { w.carry(conn, &all) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		w.Cut()
+		all.Wait()
+	})
+	return w
+}
+
+// carry carries one connection.
+func (w *Wire) carry(near net.Conn, all *sync.WaitGroup) {
+	far, err := net.Dial("tcp", w.to)
+	if err != nil {
+		_ = near.Close()
+		return
+	}
+	if !w.joined(near, far) {
+		return
+	}
+	all.Go(func() { w.copy(far, near) })
+	w.copy(near, far)
+}
+
+// joined keeps both ends, or closes them if the wire is cut.
+func (w *Wire) joined(ends ...net.Conn) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range ends {
+		if w.cut {
+			_ = c.Close()
+		} else {
+			w.ends[c] = true
+		}
+	}
+	return !w.cut
+}
+
+// copy carries one way, and ends the other with it.
+func (w *Wire) copy(to, from net.Conn) {
+	_, _ = io.Copy(to, from) // ends when either end does
+	_ = to.Close()
+	_ = from.Close()
+}
+
+// Cut ends all connections, and refuses new ones.
+func (w *Wire) Cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = true
+	for c := range w.ends {
+		_ = c.Close()
+	}
+	clear(w.ends)
+}
+
+// Mend lets connections be made again.
+func (w *Wire) Mend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = false
+}
