@@ -161,7 +161,7 @@ type registration struct {
 func (s *server) registrations() []registration {
 	out := []registration{}
 	for _, b := range s.bindings.All() {
-		out = append(out, registration{b.Extension, b.Contact, b.Transport, b.Received.String(), b.UserAgent, b.Expires})
+		out = append(out, registration{b.Extension, b.Shown(), b.Transport, b.Received.String(), b.UserAgent, b.Expires})
 	}
 	return out
 }

@@ -375,6 +375,6 @@ func (s *server) reloadObjects(ctx context.Context) error {
 func (s *server) forgetRemoved() {
 	snap := s.directory.Snapshot()
 	for _, b := range s.bindings.Retain(snap.Registers) {
-		s.bus.Publish(event.Registration{Time: time.Now(), Extension: b.Extension, Contact: b.Contact, Step: "removed"})
+		s.bus.Publish(event.Registration{Time: time.Now(), Extension: b.Extension, Contact: b.Shown(), Step: "removed"})
 	}
 }

@@ -41,6 +41,21 @@ func (b *Binding) Key() string {
 	return b.Contact
 }
 
+// Shown is the Contact without what it says of the phone's push service (RFC 8599),
+// which nobody else is told.
+func (b *Binding) Shown() string {
+	at := strings.LastIndexByte(b.Contact, '@') + 1
+	rest, headers, has := strings.Cut(b.Contact[at:], "?")
+	parts := slices.DeleteFunc(strings.Split(rest, ";"), func(p string) bool {
+		return len(p) > len("pn-") && strings.EqualFold(p[:len("pn-")], "pn-")
+	})
+	shown := b.Contact[:at] + strings.Join(parts, ";")
+	if has {
+		shown += "?" + headers
+	}
+	return shown
+}
+
 // compact copies the texts: as a parser gives them they are parts of a whole
 // message, which a binding would keep alive.
 func (b *Binding) compact() {

@@ -85,7 +85,11 @@ func (s *Server) registered(tx *transaction.Server, req *wire.Request, ext strin
 		if left <= 0 {
 			continue
 		}
-		v := "<" + b.Contact + ">;expires=" + strconv.Itoa(left)
+		uri := b.Shown()
+		if slices.ContainsFunc(put, func(own directory.Binding) bool { return own.Contact == b.Contact }) {
+			uri = b.Contact // it must know it again
+		}
+		v := "<" + uri + ">;expires=" + strconv.Itoa(left)
 		if b.Instance != "" {
 			v += ";+sip.instance=\"" + b.Instance + "\""
 		}
@@ -111,10 +115,10 @@ func (s *Server) registered(tx *transaction.Server, req *wire.Request, ext strin
 func (s *Server) announce(put, remove []directory.Binding) {
 	s.devicesChanged(put, remove)
 	for _, b := range put {
-		s.cfg.Bus.Publish(event.Registration{Time: b.Updated, Extension: b.Extension, Contact: b.Contact, Step: "registered"})
+		s.cfg.Bus.Publish(event.Registration{Time: b.Updated, Extension: b.Extension, Contact: b.Shown(), Step: "registered"})
 	}
 	for _, b := range remove {
-		s.cfg.Bus.Publish(event.Registration{Time: time.Now(), Extension: b.Extension, Contact: b.Contact, Step: "removed"})
+		s.cfg.Bus.Publish(event.Registration{Time: time.Now(), Extension: b.Extension, Contact: b.Shown(), Step: "removed"})
 	}
 }
 

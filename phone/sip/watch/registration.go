@@ -57,7 +57,7 @@ func (r Registration) Document(v subscription.View) []byte {
 		reg.State = "active"
 		reg.Contacts = append(reg.Contacts, document.Contact{
 			ID: fmt.Sprintf("%016x", h.Sum64()), State: "active", Event: "registered",
-			Expires: int(b.Expires.Sub(now) / time.Second), CallID: b.CallID, CSeq: b.CSeq, URI: b.Contact,
+			Expires: int(b.Expires.Sub(now) / time.Second), CallID: b.CallID, CSeq: b.CSeq, URI: b.Shown(),
 		})
 	}
 	return document.Reginfo{Version: v.Version, Registrations: []document.Registration{reg}}.Bytes()
