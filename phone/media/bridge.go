@@ -30,6 +30,19 @@ type Bridge struct {
 	// is nil was never needed.
 	ears   [2]*ear
 	mouths [2]*mouth
+	seats  [2]*Seat // in the mixer
+	users  int      // who need a mix: taps, sources
+	ended  []func() // to be told when the lock is given back
+}
+
+// unlock ends a change.
+func (b *Bridge) unlock() {
+	ended := b.ended
+	b.ended = nil
+	b.mu.Unlock()
+	for _, f := range ended {
+		f()
+	}
 }
 
 // bridged is what an RTP flow is told by its bridge.
@@ -53,7 +66,7 @@ type hosted interface {
 func Join(a, b Flow) *Bridge {
 	bridge := &Bridge{flows: [2]Flow{a, b}}
 	bridge.mu.Lock()
-	defer bridge.mu.Unlock()
+	defer bridge.unlock()
 	bridge.arrange()
 	return bridge
 }
@@ -84,7 +97,7 @@ func (b *Bridge) Mixer() *Mixer {
 // Need sets the lowest way that is allowed: WayMix when a third must hear.
 func (b *Bridge) Need(w Way) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	if b.need != w && !b.closed {
 		b.need = w
 		b.arrange()
@@ -106,7 +119,7 @@ func (b *Bridge) Mute(side int, on bool) {
 // Reconfigured takes new terms of either flow; call it after Configure.
 func (b *Bridge) Reconfigured() {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	if b.closed {
 		return
 	}
@@ -118,7 +131,7 @@ func (b *Bridge) Reconfigured() {
 // Close unroutes both flows, which live on.
 func (b *Bridge) Close() {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	if b.closed {
 		return
 	}
@@ -148,16 +161,18 @@ func (b *Bridge) arrange() {
 	var (
 		paths [2]*path
 		mixer *Mixer
+		way   Way
 	)
-	if b.need == WayMix {
+	if b.least() == WayMix {
 		paths, mixer, b.err = b.mixed()
-		b.way = WayMix
+		way = WayMix
 	} else {
-		paths, b.way, b.err = b.direct()
+		paths, way, b.err = b.direct()
 	}
 	if b.err != nil {
-		b.way = WayNone
+		way = WayNone
 	}
+	b.way = way
 	b.take(paths, mixer)
 	for i, f := range b.flows {
 		if r, ok := f.(bridged); ok {
@@ -174,7 +189,7 @@ func (b *Bridge) speaksRTP(side int) bool {
 // direct plans relay or transcoding, each direction by itself.
 func (b *Bridge) direct() (paths [2]*path, way Way, err error) {
 	for i := range paths {
-		p, w, e := plan(b.terms[i], b.terms[1-i], b.flows[1-i], b.need, func() (Sink, error) { return b.transcoder(i) })
+		p, w, e := plan(b.terms[i], b.terms[1-i], b.flows[1-i], b.least(), func() (Sink, error) { return b.transcoder(i) })
 		paths[i], way, err = p, max(way, w), errors.Join(err, e)
 	}
 	if err != nil {
@@ -242,41 +257,43 @@ func (b *Bridge) mixed() (paths [2]*path, mixer *Mixer, err error) {
 	}
 	if mixer = b.mixer; mixer == nil {
 		mixer = NewMixer(engine, MixerConfig{Rate: mixRate(b.terms)})
+		b.seats = [2]*Seat{mixer.newSeat(SeatOptions{Side: 0}), mixer.newSeat(SeatOptions{Side: 1})}
 	}
-	mixer.empty()
-	for i := range b.flows {
-		seat, e := b.seat(mixer, i)
-		err = errors.Join(err, e)
+	mixer.tune(mixRate(b.terms))
+	for i, seat := range b.seats {
+		err = errors.Join(err, b.seat(mixer, i))
 		paths[i] = planMix(b.terms[i], b.terms[1-i], b.flows[1-i], seat)
+		b.seats[1-i].carrier.Store(paths[i])
 	}
 	if err != nil {
-		mixer.empty()
+		b.ended = append(b.ended, mixer.close()...)
 		return [2]*path{}, nil, errors.Join(ErrCannotBridge, err)
 	}
 	return paths, mixer, nil
 }
 
 // seat gives a flow its place in the mix.
-func (b *Bridge) seat(mixer *Mixer, i int) (*Seat, error) {
-	s := mixer.newSeat(SeatOptions{Side: i})
-	s.lonely, s.born = true, mixer.now()
+func (b *Bridge) seat(mixer *Mixer, i int) error {
+	var (
+		e   *ear
+		m   *mouth
+		err error
+	)
 	if _, speaks := firstSound(b.terms[i].Sends); speaks {
-		e, err := b.earOf(i)
-		if err != nil {
-			return nil, err
+		if e, err = b.earOf(i); err != nil {
+			return err
 		}
-		e.byClock()
-		s.ear.Store(e)
+		if b.way != WayMix {
+			e.byClock()
+		}
 	}
 	if _, listens := firstSound(b.terms[i].Accepts); listens {
-		m, err := b.mouthOf(i)
-		if err != nil {
-			return nil, err
+		if m, err = b.mouthOf(i); err != nil {
+			return err
 		}
-		s.mouth = m
 	}
-	mixer.sit(s)
-	return s, nil
+	mixer.place(b.seats[i], e, m)
+	return nil
 }
 
 func (b *Bridge) logger() *slog.Logger {
@@ -298,7 +315,7 @@ func (b *Bridge) engine() *Engine {
 // take changes over: the old mixer falls silent before new paths speak.
 func (b *Bridge) take(paths [2]*path, mixer *Mixer) {
 	if b.mixer != nil && b.mixer != mixer {
-		b.mixer.empty()
+		b.ended = append(b.ended, b.mixer.close()...)
 	}
 	before := b.paths
 	b.mixer, b.paths = mixer, paths
@@ -328,6 +345,9 @@ func (b *Bridge) change(i int, from, to *path) {
 		to.landing.Store(pending)
 	case !to.relayed && from.relayed && pending == nil:
 		e.anew()
+		if m != nil && (remembers(e.sends[0]) || remembers(m.format)) {
+			to.lessons.Store(&lessons{old: from, ear: e, mouth: m})
+		}
 	}
 }
 

@@ -205,12 +205,23 @@ func (s *Seat) speak(m *Mixer) {
 	}
 }
 
-// awaits holds a bridge's first words back until there are some.
+// awaits holds a bridge's first words back until there are some, and while
+// they still come by the old path.
 func (s *Seat) awaits(m *Mixer) bool {
-	if !s.lonely || m.ticks-s.born >= awaitFor {
+	if !s.lonely {
 		return false
 	}
-	return !slices.ContainsFunc(m.seats, func(o *Seat) bool { return o != s && o.begun }) && len(m.playing) == 0
+	if c := s.carrier.Load(); c != nil {
+		if l := c.lessons.Load(); l != nil && m.ticks-s.born < lessonTicks {
+			return true
+		} else if l != nil {
+			l.over.Store(true)
+		}
+	}
+	if m.ticks-s.born >= lessonTicks || len(m.playing) > 0 || s.whisper != nil {
+		return false
+	}
+	return !slices.ContainsFunc(m.seats, func(o *Seat) bool { return o != s && o.begun })
 }
 
 // mix turns what the party says in this tick into what it hears.

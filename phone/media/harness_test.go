@@ -163,8 +163,13 @@ func (p *phone) say(pcm []int16) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.send(false, p.addr, p.packet(rtp.Header{PT: p.format.PT, Time: p.time}, payload[:n]))
-	p.time += uint32(len(pcm))
+	p.sound(payload[:n])
+}
+
+// sound says a payload that is ptime long.
+func (p *phone) sound(payload []byte) {
+	p.send(false, p.addr, p.packet(rtp.Header{PT: p.format.PT, Time: p.time}, payload))
+	p.time += uint32(p.ptime) * p.format.Clock / 1000
 }
 
 // press sends one packet of a telephone event that began at p.time.

@@ -131,19 +131,44 @@ func (m *Mixer) leave(s *Seat) {
 	}
 }
 
-// empty lets all go without touching their routes.
-func (m *Mixer) empty() {
+// place takes in a seat of a bridge, or changes what it hears and speaks with.
+func (m *Mixer) place(s *Seat, e *ear, mouth *mouth) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.seats, m.groups = nil, nil
-	m.engine.pacer.remove(m)
+	s.lonely, s.mouth = true, mouth
+	s.ear.Store(e)
+	if !slices.Contains(m.seats, s) {
+		s.born = m.ticks
+		m.seats = append(m.seats, s)
+	}
+	m.engine.pacer.add(m)
 }
 
-// now counts ticks.
-func (m *Mixer) now() uint32 {
+// Close ends the mix: all seats are empty, and what is being played is told
+// that it has ended. Flows that were added stay routed to their seats.
+func (m *Mixer) Close() {
+	for _, f := range m.close() {
+		f()
+	}
+}
+
+// close gives what is to be told, once no lock is held.
+func (m *Mixer) close() []func() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.ticks
+	for _, s := range m.seats {
+		if s.whisper != nil {
+			m.after(s.whisper.source.Done)
+		}
+	}
+	for _, p := range m.playing {
+		m.after(p.source.Done)
+	}
+	m.seats, m.groups, m.playing, m.taps = nil, nil, nil, nil
+	m.engine.pacer.remove(m)
+	ended := m.ended
+	m.ended = nil
+	return ended
 }
 
 func (m *Mixer) tick(due time.Duration) {
@@ -259,8 +284,20 @@ func clip(v int32) int16 { return int16(min(max(v, math.MinInt16), math.MaxInt16
 
 // raise sets the rate to what a new seat has, if that is left to the seats.
 func (m *Mixer) raise(rate int) {
-	rate = min(rate, mixMost)
-	if m.config.Rate != 0 || rate <= m.rate {
+	if rate = min(rate, mixMost); m.config.Rate == 0 && rate > m.rate {
+		m.retune(rate)
+	}
+}
+
+// tune sets the rate.
+func (m *Mixer) tune(rate int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.retune(rate)
+}
+
+func (m *Mixer) retune(rate int) {
+	if rate == m.rate {
 		return
 	}
 	m.setRate(rate)
@@ -269,6 +306,9 @@ func (m *Mixer) raise(rate int) {
 	}
 	for _, g := range m.groups {
 		g.voice.retune(rate)
+	}
+	for _, p := range m.playing {
+		p.retune(rate)
 	}
 	for _, t := range m.taps {
 		t.retune(rate)

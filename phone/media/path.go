@@ -20,6 +20,7 @@ type path struct {
 	bare    bool       // without RTCP and ZRTP
 
 	landing atomic.Pointer[landing] // before the first packet
+	lessons atomic.Pointer[lessons] // likewise, while the old path still carries
 	muted   atomic.Bool
 	source  *atomic.Pointer[Run] // of the run of packets that are handed on
 }
@@ -105,6 +106,10 @@ func (p *path) Deliver(pkt *Packet) {
 	t := &p.turns[p.index[pkt.Format.PT&127]]
 	switch {
 	case t.worker != nil:
+		if l := p.lessons.Load(); l != nil {
+			p.learn(l, pkt)
+			return
+		}
 		t.worker.Deliver(pkt)
 	case t.format == nil:
 		if p.relayed && p.skip != nil {

@@ -31,7 +31,8 @@ type Seat struct {
 	deafened atomic.Bool
 	gain     atomic.Uint64 // factor, as the bits of a float64
 	volume   atomic.Uint64
-	ear      atomic.Pointer[ear] // nil: has nothing to say
+	ear      atomic.Pointer[ear]  // nil: has nothing to say
+	carrier  atomic.Pointer[path] // of a bridge: what carries the other's sound here
 
 	mu    sync.Mutex // guards what follows
 	terms Terms

@@ -1,0 +1,6 @@
+//go:build race
+
+package media
+
+// underRace: every sample costs many times what it does otherwise.
+const underRace = true
