@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tincan/phone/codec"
+	"tincan/phone/codec/conceal"
 	"tincan/phone/media/resample"
 )
 
@@ -118,7 +119,7 @@ func newVoice(f codec.Format, rate int) (voice, error) {
 	}
 	filler, ok := d.(codec.Concealer)
 	if !ok {
-		filler = newRepeater(d.Rate())
+		filler = conceal.New(d.Rate())
 	}
 	return voice{format: f, decoder: d, filler: filler, resampler: r}, nil
 }
@@ -252,8 +253,8 @@ func (e *ear) decode() {
 	e.hearing.Packets++
 	e.step = int64(n) * int64(e.clock) / int64(v.decoder.Rate())
 	e.next += e.step
-	if r, ok := v.filler.(*repeater); ok {
-		r.good(e.raw[:n])
+	if c, ok := v.filler.(*conceal.Concealer); ok {
+		c.History(e.raw[:n])
 	}
 	e.last = n
 	e.fifo = v.resampler.Append(e.fifo, e.raw[:n])
