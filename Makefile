@@ -8,11 +8,16 @@ GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT   ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
-# Static without cgo until there are C codecs: pure-Go name and user lookup, no
-# machine paths in the binary, version and commit stamped into package main.
-export CGO_ENABLED ?= 0
-BUILD_FLAGS := -trimpath -tags netgo,osusergo \
-	-ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)"
+# Static, with the C codecs where they can be linked: pure-Go name and user
+# lookup, no machine paths in the binary, version and commit stamped into package
+# main. TAGS=g729 makes G.729 too.
+TAGS ?=
+BUILD_FLAGS := -trimpath -tags netgo,osusergo,$(TAGS) \
+	-ldflags "-s -w -extldflags=-static -X main.version=$(VERSION) -X main.commit=$(COMMIT)"
+
+# The recipes that compile ask scripts/cgo what can be linked, once the packages
+# are there. CGO_ENABLED=0 on the command line builds without.
+CGO = settings=$$(scripts/cgo $(1)); eval "$$settings";
 
 # Platforms of `make cross`; `make test` leaves out armv7, which armv6 stands for.
 CROSS ?= arm64 armv7 armv6
@@ -33,12 +38,13 @@ help: ## List the targets
 
 run: ## Install what is missing, build, and serve from ./data
 	@scripts/deps run build
+	@scripts/deps codecs || echo "deps: going on without" >&2
 	@$(MAKE) --no-print-directory build
 	@exec bin/tincan serve
 
 build: ## Build bin/tincan (static)
 	@mkdir -p bin
-	$(GO) build $(BUILD_FLAGS) -o bin/tincan ./cmd/tincan
+	$(call CGO) $(GO) build $(BUILD_FLAGS) -o bin/tincan ./cmd/tincan
 
 cross: $(addprefix bin/tincan-linux-,$(CROSS)) ## Build for a Raspberry Pi: arm64, armv7 and armv6
 
@@ -47,27 +53,29 @@ bin/tincan-linux-armv7: platform = GOARCH=arm GOARM=7
 bin/tincan-linux-armv6: platform = GOARCH=arm GOARM=6
 bin/tincan-linux-arm64 bin/tincan-linux-armv7 bin/tincan-linux-armv6: always # go build knows what is new
 	@mkdir -p bin
-	$(platform) $(GO) build $(BUILD_FLAGS) -o $@ ./cmd/tincan
+	$(call CGO,$(@:bin/tincan-linux-%=%)) $(platform) $(GO) build $(BUILD_FLAGS) -o $@ ./cmd/tincan
 
 test: ## Everything: checks, unit tests, tests with real phones
-	@scripts/deps build test
+	@scripts/deps build codecs cross test
 	@$(MAKE) --no-print-directory check build
 	@$(MAKE) --no-print-directory cross CROSS="arm64 armv6"
 	packages=$$($(GO) list ./... | grep -v '^tincan/e2e'); \
 	CGO_ENABLED=1 TINCAN_REQUIRE_PEERS=1 $(GO) test -race -timeout $(TEST_TIMEOUT) $$packages
+	CGO_ENABLED=1 $(GO) test -tags g729,spandsp ./phone/codec/... # what is built by request alone
+	CGO_ENABLED=0 $(GO) test ./phone/codec/... # what is there without libraries
 	CGO_ENABLED=1 TINCAN_REQUIRE_PEERS=1 $(GO) test -race -count=1 -p 1 -timeout $(TEST_TIMEOUT) ./e2e/... # sound needs the machine for itself
 
 unit: ## Tests without phones, for the loop of writing code
 	CGO_ENABLED=1 $(GO) test -race -short ./...
 
 check: $(TOOLS)/.installed ## Format, vet, staticcheck, errcheck, imports, go.mod
-	@scripts/check $(TOOLS)
+	@$(call CGO) scripts/check $(TOOLS)
 
 format: $(TOOLS)/.installed ## Rewrite the sources with gofumpt
 	$(TOOLS)/gofumpt -w .
 
 bench: ## Measure against bare peers (BENCH="-only call -runs 1")
-	@scripts/deps build bench
+	@scripts/deps build codecs bench
 	@$(MAKE) --no-print-directory build
 	$(GO) run ./bench $(BENCH)
 

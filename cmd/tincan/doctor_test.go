@@ -71,7 +71,7 @@ func TestDoctorOfAHealthyServer(t *testing.T) {
 	for check, words := range map[string]string{
 		"configuration": "tincan.toml reads", "server": "runs as process", "data folder": "can be written", "key": "reads (key ",
 		"store": "reads and writes", "ports": "held by the running server: udp 127.0.0.1:0, tcp", "media ports": "enough for 25 calls",
-		"outside": "told 127.0.0.1", "clock": "says ", "files": "enough for", "certificate": "days left; self-signed", "inside": "",
+		"outside": "told 127.0.0.1", "clock": "says ", "files": "enough for", "certificate": "days left; self-signed", "inside": "", "codecs": "made here: ",
 	} {
 		if len(by[check]) != 1 || !strings.Contains(by[check][0].What, words) {
 			t.Errorf("%s: %+v", check, by[check])
