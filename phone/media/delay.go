@@ -49,7 +49,7 @@ func (d *delays) arrive(transit, now time.Duration) {
 }
 
 func (d *delays) learn(late time.Duration) {
-	d.weights[min(int(late/delayGrain), len(d.weights)-1)] += d.weight
+	d.weights[min(max(int(late/delayGrain), 0), len(d.weights)-1)] += d.weight
 	d.total += d.weight
 	d.weight *= delayForget
 	if d.weight > delayHeavy {

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -16,6 +17,7 @@ const (
 	longestPacket = 120 * time.Millisecond // of sound in one payload (Opus, RFC 7587 4.2)
 	longestHole   = 100 * time.Millisecond // a longer one is a pause, not a loss
 	late          = time.Second            // an older packet than that is a restart
+	leap          = time.Minute            // and so is one that is so far ahead
 	remembered    = 2 * longestPeriod      // of sound that was played, for scaling
 )
 
@@ -84,6 +86,9 @@ type voice struct {
 	resampler *resample.Resampler
 }
 
+// slowest is the least number of samples a second that is sound.
+const slowest = 8000
+
 // newEar makes an ear for all formats that can be decoded. It errs when the
 // first that is sound cannot.
 func newEar(terms Terms, rate int, log *slog.Logger) (*ear, error) {
@@ -112,6 +117,9 @@ func newVoice(f codec.Format, rate int) (voice, error) {
 	d, err := codec.NewDecoderAt(f, rate)
 	if err != nil {
 		return voice{}, err
+	}
+	if d.Rate() < slowest || d.Rate() > mixMost {
+		return voice{}, fmt.Errorf("%v: %w at %d Hz: agree on 8000 to 48000", f, ErrCannotBridge, d.Rate())
 	}
 	r, err := resample.New(d.Rate(), rate)
 	if err != nil {
@@ -208,13 +216,13 @@ func (e *ear) follow(p *Packet, at int64) {
 }
 
 // restarts tells whether a packet begins another stream: another sender, a
-// clock of another speed, a time far back, or a time that does not go on
-// though the sequence does.
+// clock of another speed, a time far off, or a time that does not go on though
+// the sequence does.
 func (e *ear) restarts(p *Packet, ahead int64) bool {
 	switch {
 	case p.ssrc != e.ssrc || p.Format.Clock != e.clock:
 		return true
-	case ahead < -int64(ticks(late, e.clock)):
+	case ahead < -int64(ticks(late, e.clock)), ahead > int64(ticks(leap, e.clock)):
 		return true
 	case p.datagram == nil:
 		return false
@@ -274,6 +282,9 @@ func (e *ear) damaged(v *voice, err error) {
 		return
 	}
 	e.told = true
+	if err == nil {
+		err = errors.New("there is no sound in it")
+	}
 	e.log.Warn("media: a packet cannot be decoded; it is concealed, and so are others of this call without a word",
 		"codec", v.format.String(), "error", err)
 }

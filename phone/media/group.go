@@ -137,20 +137,16 @@ func (g *group) say(m *Mixer) {
 		factor = 0
 	}
 	for _, v := range m.sum {
-		g.mixed = append(g.mixed, louder(v, factor))
+		g.mixed = append(g.mixed, clip(v))
+	}
+	if factor != 1 {
+		ramp(g.mixed, factor, factor)
 	}
 	g.voice.say(g.mixed, m.due, g)
 }
 
 // hear keeps the packet for all (hearer).
 func (g *group) hear(u utterance) { g.said, g.has = u, true }
-
-func louder(v int32, factor float64) int16 {
-	if factor == 1 {
-		return clip(v)
-	}
-	return clip(int32(float64(v) * factor))
-}
 
 // listen hears what the party says in this tick.
 func (s *Seat) listen(m *Mixer) {
@@ -233,8 +229,12 @@ func (s *Seat) mix(m *Mixer) []int16 {
 	if !s.says {
 		clear(s.now)
 	}
+	sum := m.sum[:len(s.now)]
 	for i, v := range s.now {
-		s.now[i] = louder(m.sum[i]-int32(v), factor)
+		s.now[i] = clip(sum[i] - int32(v))
+	}
+	if factor != 1 {
+		ramp(s.now, factor, factor)
 	}
 	s.murmur(m)
 	return s.now

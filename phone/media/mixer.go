@@ -80,7 +80,7 @@ type change struct {
 // NewMixer makes a mixer.
 func NewMixer(e *Engine, c MixerConfig) *Mixer {
 	m := &Mixer{engine: e, config: c, loudness: 1}
-	m.setRate(max(c.Rate, 8000))
+	m.setRate(max(c.Rate, slowest))
 	return m
 }
 
@@ -219,8 +219,7 @@ func (m *Mixer) add() {
 				m.sum[i] += int32(v)
 			}
 		}
-		if s.turned {
-			s.turned = false
+		if s.turned && m.config.Speaking != nil {
 			m.changes = append(m.changes, change{s, s.level.speaking})
 		}
 	}
@@ -272,11 +271,14 @@ func (m *Mixer) limit() {
 	}
 }
 
-// ramp makes sound louder or fainter, from one factor to another.
+// ramp makes sound louder or fainter, from one factor to another, of at most
+// 100 (40 dB).
 func ramp(pcm []int16, from, to float64) {
-	step := (to - from) / float64(len(pcm))
+	const one = 1 << 32
+	factor, step := int64(from*one), int64((to-from)*one)/int64(len(pcm))
 	for i, v := range pcm {
-		pcm[i] = clip(int32(math.Round(float64(v) * (from + step*float64(i)))))
+		pcm[i] = clip(int32((int64(v)*factor + one/2) >> 32))
+		factor += step
 	}
 }
 
@@ -326,12 +328,12 @@ func mixRate(terms [2]Terms) int {
 	return rate
 }
 
-// soundRate is the rate of a party's preferred sound, 8000 at least.
+// soundRate is the rate of a party's preferred sound.
 func soundRate(t Terms) int {
 	for _, formats := range [][]codec.Format{t.Sends, t.Accepts} {
 		if f, ok := firstSound(formats); ok {
 			if d, err := codec.NewDecoder(f); err == nil {
-				return max(d.Rate(), 8000)
+				return max(d.Rate(), slowest)
 			}
 		}
 	}

@@ -12,13 +12,14 @@ import (
 // from media goroutines, must not block, and must not call the bridge that the
 // flow is in.
 type PCMConfig struct {
-	// Rate is 8000, 16000 or 48000 samples a second; 0: 8000.
+	// Rate is 8000, 16000, 24000, 32000 or 48000 samples a second; 0: 8000.
 	Rate int
 	// Source fills pcm with 20 ms of sound; false means that it has ended
 	// and filled nothing. Nil: the application never speaks.
 	Source func(pcm []int16) bool
-	// Sink takes sound as it comes; it must keep nothing of pcm. Nil: the
-	// application does not listen.
+	// Sink takes sound as it comes, and silence for the time in which nothing
+	// was sent; it must keep nothing of pcm. Nil: the application does not
+	// listen.
 	Sink func(pcm []int16)
 	// Done is told once that Source has ended; it may be nil.
 	Done func()
@@ -42,8 +43,15 @@ type PCM struct {
 	time    uint32
 	packet  Packet
 
-	heard []int16 // Deliver's alone
+	// Deliver's alone.
+	heard []int16
+	from  *Run
+	next  uint32 // time expected
 }
+
+// longestPause bounds the silence that is made for the time in which a party
+// sent nothing.
+const longestPause = time.Minute
 
 // NewPCM makes a flow for an application.
 func NewPCM(e *Engine, c PCMConfig) *PCM {
@@ -91,8 +99,23 @@ func (f *PCM) Deliver(p *Packet) {
 	if p.Type != Media || f.config.Sink == nil {
 		return
 	}
+	if gap := int32(p.Time - f.next); f.from == p.Source && gap > 0 {
+		f.silence(min(int(gap), samplesIn(longestPause, f.config.Rate)))
+	}
+	f.from, f.next = p.Source, p.Time
 	if n, err := f.codec.Decode(f.heard, p.Payload); err == nil {
+		f.next += uint32(n)
 		f.config.Sink(f.heard[:n])
+	}
+}
+
+// silence gives n samples of it.
+func (f *PCM) silence(n int) {
+	clear(f.heard)
+	for n > 0 {
+		k := min(n, len(f.heard))
+		f.config.Sink(f.heard[:k])
+		n -= k
 	}
 }
 

@@ -9,6 +9,7 @@ const (
 	scaleAny   = 100 * time.Millisecond // off by more: scaled whatever it sounds like
 	scaleRest  = 5                      // ticks between two, usually
 	scaleBrief = 2                      // and when far off
+	scaleNever = 300 * time.Millisecond // off by more: packets are left out
 	rise       = 2                      // ms in which sound comes up after a pause
 )
 
@@ -99,11 +100,14 @@ func (e *ear) fetch(want int, now time.Duration, makeUp bool) {
 		p := e.shelf.first()
 		switch {
 		case p != nil && p.time <= e.next:
-			e.waited = now - e.delay.quickest() - e.span(p.time)
+			e.waited = e.waits(p, now)
 			e.debt = 0
+			e.hasten(now)
 			e.decode()
 		case !makeUp:
 			return
+		case p != nil && e.waits(p, now)-e.delay.wanted > tickEvery+scaleSlack:
+			e.skip() // there is more than enough to hear
 		case p != nil:
 			e.bridgeHole(p.time - e.next)
 		case e.steady, e.debt >= samplesIn(longestHole, e.rate):
@@ -112,6 +116,31 @@ func (e *ear) fetch(want int, now time.Duration, makeUp bool) {
 			e.expand(want - (len(e.fifo) - e.head))
 		}
 	}
+}
+
+// waits tells how long a packet would have waited, had it come the quickest way.
+func (e *ear) waits(p *arrived, now time.Duration) time.Duration {
+	return now - e.delay.quickest() - e.span(p.time)
+}
+
+// skip goes on with the first of the shelf; a bit of sound that is made up
+// hides the seam.
+func (e *ear) skip() {
+	e.conceal(int64(e.clock) * rise / 1000)
+	e.next, e.debt = e.shelf.first().time, 0
+}
+
+// hasten leaves packets out when far more wait than are wanted.
+func (e *ear) hasten(now time.Duration) {
+	if e.waited-e.delay.wanted < scaleNever || e.steady {
+		return
+	}
+	for len(e.shelf.waiting) > 1 && e.waits(e.shelf.first(), now)-e.delay.wanted > tickEvery {
+		e.hearing.Late++
+		e.shelf.drop()
+	}
+	e.skip()
+	e.waited = e.waits(e.shelf.first(), now)
 }
 
 // expand makes up sound in the hope that the next packet is only late.

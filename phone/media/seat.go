@@ -88,11 +88,17 @@ func (s *Seat) Deafen(on bool) { s.deafened.Store(on) }
 // Deafened tells whether the party is kept from hearing.
 func (s *Seat) Deafened() bool { return s.deafened.Load() }
 
-// Gain sets by how many dB the party is heard louder; less than 0: fainter.
-func (s *Seat) Gain(dB float64) { s.gain.Store(math.Float64bits(math.Pow(10, dB/20))) }
+// Gain sets by how many dB, at most 20, the party is heard louder; less than 0:
+// fainter.
+func (s *Seat) Gain(dB float64) { s.gain.Store(factorOf(dB)) }
 
-// Volume sets by how many dB the party hears louder.
-func (s *Seat) Volume(dB float64) { s.volume.Store(math.Float64bits(math.Pow(10, dB/20))) }
+// Volume sets by how many dB, at most 20, the party hears louder.
+func (s *Seat) Volume(dB float64) { s.volume.Store(factorOf(dB)) }
+
+func factorOf(dB float64) uint64 { return math.Float64bits(math.Pow(10, min(dB, mostGain)/20)) }
+
+// mostGain in dB bounds what can be asked for: more is noise.
+const mostGain = 20
 
 // Say plays something that this party alone hears. It replaces what is still
 // being said to it.

@@ -53,6 +53,9 @@ func newSpeech(f codec.Format, ptime, rate int) (*speech, error) {
 		return nil, fmt.Errorf("%v: %w", f, err)
 	}
 	size := packetSize(s.encoder, ptime)
+	if r := s.encoder.Rate(); r < slowest || r > mixMost {
+		return nil, fmt.Errorf("%v: %w at %d Hz: agree on 8000 to 48000", f, ErrCannotBridge, r)
+	}
 	s.frame, s.payload = make([]int16, 0, size), make([]byte, 2*size)
 	return s, nil
 }

@@ -28,7 +28,6 @@ func (t *transcoder) mind(p *Packet) { t.ear.mind(p) }
 
 // push says all that need not wait.
 func (e *ear) push(m *mouth, now time.Duration) {
-	e.playing = true
 	for p := e.shelf.first(); p != nil; p = e.shelf.first() {
 		hole := p.time - e.next
 		switch {
@@ -48,6 +47,7 @@ func (e *ear) push(m *mouth, now time.Duration) {
 			e.pass(hole, m, now)
 		}
 	}
+	e.playing = e.begun
 	e.flush(m, now)
 }
 
