@@ -25,8 +25,14 @@ func (s *server) proof(t *testing.T, number, method, uri string) string {
 // run starts a script as a phone at a port, whose sound comes back as an echo.
 func (s *server) run(t *testing.T, name string, script *peer.Script, port int, args ...string) *peer.Process {
 	t.Helper()
+	return s.runAt(t, "127.0.0.1", name, script, port, args...)
+}
+
+// runAt is run at another address than the usual.
+func (s *server) runAt(t *testing.T, ip, name string, script *peer.Script, port int, args ...string) *peer.Process {
+	t.Helper()
 	return peer.StartSIPp(t, peer.SIPp{
-		Script: script, Name: name, Remote: s.address(), Port: port, Calls: 1,
+		Script: script, Name: name, Remote: s.address(), IP: ip, Port: port, Calls: 1,
 		Args: append([]string{"-mp", fmt.Sprint(peer.FreePort(t)), "-rtp_echo"}, args...),
 	})
 }

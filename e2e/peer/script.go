@@ -53,6 +53,7 @@ type Talk struct {
 	from, to, uri  string // uri is the Request-URI until the other side says its own
 	seq            int
 	incoming, met  bool
+	within         bool // begun by another script
 	lastSent       string // method
 	invite, refuse int    // the steps of the last INVITE, and of its refusal if that came
 }
@@ -73,6 +74,12 @@ func (s *Script) Incoming(name string) *Talk {
 	return &Talk{s: s, name: name, incoming: true}
 }
 
+// Within is a dialog that another script began, and this one goes on with: the other
+// side asks first.
+func (s *Script) Within(name string) *Talk {
+	return &Talk{s: s, name: name, incoming: true, within: true}
+}
+
 // Send sends a request. Of lines, each is a header, or several, or headers, an
 // empty line and a body; a Contact among them replaces the usual one.
 func (t *Talk) Send(method string, lines ...string) {
@@ -88,7 +95,10 @@ func (t *Talk) Send(method string, lines ...string) {
 	if method == "ACK" && t.refuse > t.invite {
 		to = "To:[$" + t.name + "_refused]"
 	}
-	if t.incoming {
+	switch {
+	case t.within:
+		from, id = "From:[$"+t.name+"_local]", "[call_id]"
+	case t.incoming:
 		from, id = "From:[$"+t.name+"_local];tag="+t.tag(), "[call_id]"
 	}
 	branch := "[branch]"
@@ -117,7 +127,7 @@ func (t *Talk) tag() string { return t.name + "[pid]" }
 func (t *Talk) Respond(status, request string, lines ...string) {
 	v := t.name + "_" + request
 	to := "To:[$" + v + "_to]"
-	if !t.met || request == "INVITE" && t.incoming {
+	if !t.within && (!t.met || request == "INVITE" && t.incoming) {
 		to += ";tag=" + t.tag()
 	}
 	id := "[call_id]"
