@@ -84,13 +84,16 @@ func param(s string) (name, text, rest string, err error) {
 		}
 		return name, rest[:end], rest[end:], nil
 	}
+	escaped := false
 	for i := 1; i < len(rest); i++ {
-		switch rest[i] {
-		case '\\':
-			i++
-		case '\r', '\n':
+		switch {
+		case rest[i] == '\r' || rest[i] == '\n': // escaped or not (RFC 3261 25.1)
 			return "", "", "", errors.New("line end in a challenge's quotes")
-		case '"':
+		case escaped:
+			escaped = false
+		case rest[i] == '\\':
+			escaped = true
+		case rest[i] == '"':
 			return name, rest[1:i], rest[i+1:], nil
 		}
 	}
