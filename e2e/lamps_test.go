@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,7 +54,7 @@ func startLamps(t *testing.T, s *server, number string, n int) *lamps {
 // challenged asks the server for a nonce, with which all lamps prove themselves.
 func challenged(t *testing.T, s *server, number string) *digest.Challenge {
 	t.Helper()
-	conn, err := net.Dial("udp", s.address())
+	conn, err := s.where.netns.Dial(t.Context(), "udp", s.address())
 	if err != nil {
 		t.Fatal(err)
 	}

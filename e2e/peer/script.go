@@ -53,7 +53,7 @@ type Talk struct {
 	from, to, uri  string // uri is the Request-URI until the other side says its own
 	seq            int
 	incoming, met  bool
-	within         bool // begun by another script
+	within         bool   // begun by another script
 	lastSent       string // method
 	invite, refuse int    // the steps of the last INVITE, and of its refusal if that came
 }

@@ -13,9 +13,9 @@ type Wire struct {
 	Address string // host:port to connect to
 	to      string
 
-	mu    sync.Mutex // guards what follows
-	cut   bool
-	ends  map[net.Conn]bool
+	mu   sync.Mutex // guards what follows
+	cut  bool
+	ends map[net.Conn]bool
 }
 
 // StartWire starts one.
