@@ -116,7 +116,7 @@ func TestTooLargeIsSaid(t *testing.T) {
 		"texts":   {"MESSAGE", "413", text(800)},
 		"headers": {"MESSAGE", "513", lines(40, bulk)},
 		"line":    {"MESSAGE", "400", "X-Long: " + strings.Repeat("x", 9000)},
-		"sound":   {"INVITE", "488", strings.Replace(peer.Sound, "a=rtpmap", lines(1200, "a=x-line-%04d:"+strings.Repeat("y", 16))+"\na=rtpmap", 1)},
+		"sound":   {"INVITE", "400", strings.Replace(peer.Sound, "a=rtpmap", lines(1200, "a=x-line-%04d:"+strings.Repeat("y", 16))+"\na=rtpmap", 1)},
 	} {
 		script := peer.NewScript()
 		talk := script.Talk(name, s.uri(ada), s.uri(ada))

@@ -106,19 +106,25 @@ func first(list string) string {
 
 // shownName bounds a display name and takes out what no phone should show.
 func shownName(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
+	s = printable(s)
 	if utf8.RuneCountInString(s) > maxShownName {
 		s = string([]rune(s)[:maxShownName])
 	}
 	return strings.TrimSpace(s)
 }
 
+// printable takes out what ends lines, or worse.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+}
+
 func shownNumber(s string) string {
+	s = printable(s)
 	if len(s) > maxShownNumber {
 		s = strings.ToValidUTF8(s[:maxShownNumber], "")
 	}
