@@ -88,7 +88,7 @@ func (t *Talk) Send(method string, lines ...string) {
 	}
 	t.lastSent = method
 	target, to, from := t.uri, "To: <"+t.to+">", "From: <"+t.from+">;tag="+t.tag()
-	if t.met {
+	if t.met && method != "CANCEL" {
 		target, to = "[$"+t.name+"_target]", "To:[$"+t.name+"_remote]"
 	}
 	id := t.name + "///[call_id]"
@@ -155,7 +155,7 @@ func (t *Talk) Receive(what string, actions ...string) {
 			t.s.step("<recv response=%q optional=\"true\"/>\n", code)
 		}
 	}
-	if t.lastSent == "INVITE" && what[0] > '2' {
+	if t.lastSent != "ACK" && what[0] > '2' {
 		t.refuse = t.s.count
 		actions = append([]string{t.s.header(t.name+"_refused", "To", ".*")}, actions...)
 	} else if begins := t.lastSent == "INVITE" || t.lastSent == "SUBSCRIBE"; begins && !t.incoming {

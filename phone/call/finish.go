@@ -71,7 +71,8 @@ func (c *Call) log(rec record.Record, cause Cause) {
 
 // toForks tells parties that were still ringing why it stops.
 func toForks(cause Cause) Cause {
-	if cause.Kind == Cancelled.Kind || cause.Kind == NoAnswer.Kind {
+	switch cause.Kind {
+	case Cancelled.Kind, NoAnswer.Kind, Elsewhere.Kind:
 		return cause
 	}
 	return Cancelled

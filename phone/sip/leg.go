@@ -322,6 +322,25 @@ func reasonFor(cause call.Cause) string {
 	return "SIP;cause=" + itoa(cause.Code) + ";text=\"" + quoted(cause.Error()) + "\""
 }
 
+// completedElsewhere reports whether Reason says that another phone answered, so
+// that this one shows no missed call: RFC 3326 2, or Q.850's non-selected user
+// clearing.
+func completedElsewhere(m wire.Message) bool {
+	for _, h := range m.GetHeaders("Reason") {
+		for _, v := range listed(h.Value()) {
+			protocol, params, _ := strings.Cut(v, ";")
+			for p := range strings.SplitSeq(params, ";") {
+				k, code, _ := strings.Cut(strings.TrimSpace(p), "=")
+				is := strings.ToUpper(strings.TrimSpace(protocol)) + " " + strings.TrimSpace(code)
+				if strings.EqualFold(strings.TrimSpace(k), "cause") && (is == "SIP 200" || is == "Q.850 26") {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 // common adds what every request of ours carries.
 func (s *Server) common(req *wire.Request) {
 	req.AppendHeader(wire.NewHeader("Max-Forwards", "70"))

@@ -326,9 +326,9 @@ func (s *Server) Request(tx *transaction.Server, req *wire.Request, p transport.
 }
 
 // Cancelled is the caller giving up (transaction.User).
-func (s *Server) Cancelled(invite *transaction.Server, _ *wire.Request) {
+func (s *Server) Cancelled(invite *transaction.Server, cancel *wire.Request) {
 	if l := s.leg(invite.Tag()); l != nil {
-		l.cancelled(invite)
+		l.cancelled(invite, cancel)
 	}
 }
 

@@ -309,8 +309,9 @@ func (l *leg) retargetFrom(req *wire.Request) {
 	}
 }
 
-// cancelled is the caller giving up before the answer.
-func (l *leg) cancelled(tx *transaction.Server) {
+// cancelled is the caller giving up before the answer, or one who called others too
+// and was answered there.
+func (l *leg) cancelled(tx *transaction.Server, cancel *wire.Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.stage != early || l.uac || l.inviteTx != responder(tx) || l.invite == nil {
@@ -318,7 +319,11 @@ func (l *leg) cancelled(tx *transaction.Server) {
 	}
 	req := l.invite
 	l.stage, l.invite = gone, nil
-	l.post(call.Ended{Leg: l, Cause: call.Cancelled, Written: func() {
+	cause := call.Cancelled
+	if completedElsewhere(cancel) {
+		cause = call.Elsewhere
+	}
+	l.post(call.Ended{Leg: l, Cause: cause, Written: func() {
 		tx.Respond(l.s.reply(req, wire.StatusRequestTerminated, "Request Terminated"))
 		l.s.dropLeg(l)
 	}})
