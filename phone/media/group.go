@@ -142,6 +142,7 @@ func (g *group) say(m *Mixer) {
 	if factor != 1 {
 		ramp(g.mixed, factor, factor)
 	}
+	g.voice.advise(func() float64 { return m.worst(g) })
 	g.voice.say(g.mixed, m.due, g)
 }
 

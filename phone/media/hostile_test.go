@@ -142,9 +142,12 @@ func TestTwoSendersWithOneSSRC(t *testing.T) {
 			h.time, at = at, h.time
 			time.Sleep(20 * time.Millisecond)
 		}
-		if e := h.bridge.ears[0]; len(e.fifo) > 48000 || len(e.shelf.waiting) > shelfRoom {
+		e := h.bridge.ears[0]
+		e.mu.Lock()
+		if len(e.fifo) > 48000 || len(e.shelf.waiting) > shelfRoom {
 			t.Errorf("%d samples and %d packets wait", len(e.fifo), len(e.shelf.waiting))
 		}
+		e.mu.Unlock()
 		for range 50 {
 			h.say(loud(160))
 			time.Sleep(20 * time.Millisecond)

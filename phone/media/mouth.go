@@ -55,6 +55,7 @@ func (m *mouth) pass(u utterance) {
 func (m *mouth) speak(pcm []int16, now time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.voice.advise(func() float64 { return lossTo(m.to) })
 	m.voice.say(pcm, now, m)
 }
 

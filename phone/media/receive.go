@@ -121,6 +121,7 @@ func (r *RTP) takeControl(control bool, b []byte, from netip.AddrPort, now time.
 	}
 	r.heard, r.everGot = now, true
 	r.reports.read(c, &r.line, now)
+	r.fraction.Store(uint32(r.reports.fraction))
 	heard := r.line
 	r.in.Type, r.in.origin = Control, &heard
 	return true

@@ -54,6 +54,8 @@ type RTP struct {
 	in     Packet              // the reader's
 	source atomic.Pointer[Run] // of what the party sends
 
+	fraction atomic.Uint32 // lost of what the party hears, in 1/256, for encoders
+
 	mu sync.Mutex // guards the rest; held for one system call at most
 
 	sock   Socket

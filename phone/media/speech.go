@@ -27,6 +27,7 @@ type speech struct {
 	payload   []byte
 	time      uint32
 	marker    bool // the next packet begins a talkspurt
+	advised   uint
 }
 
 // utterance is a packet of a speech; its payload is good until the next.
