@@ -48,6 +48,7 @@ func (b *Bridge) unlock() {
 // bridged is what an RTP flow is told by its bridge.
 type bridged interface {
 	carried(way Way, relayed bool)
+	spoken(*mouth)
 	mute(bool)
 }
 
@@ -140,6 +141,7 @@ func (b *Bridge) Close() {
 	for _, f := range b.flows {
 		if r, ok := f.(bridged); ok {
 			r.carried(WayNone, false)
+			r.spoken(nil)
 			r.mute(false)
 		}
 	}
@@ -177,6 +179,7 @@ func (b *Bridge) arrange() {
 	for i, f := range b.flows {
 		if r, ok := f.(bridged); ok {
 			r.carried(b.way, b.way == WayRelay && b.speaksRTP(1-i))
+			r.spoken(b.mouths[i])
 		}
 	}
 }
@@ -228,7 +231,7 @@ func (b *Bridge) transcoder(i int) (Sink, error) {
 // earOf gives the ear for a flow, the old one if that serves.
 func (b *Bridge) earOf(i int) (*ear, error) {
 	rate := mixRate(b.terms)
-	if e := b.ears[i]; e != nil && slices.Equal(e.sends, b.terms[i].Sends) {
+	if e := b.ears[i]; e != nil && e.serves(b.terms[i]) {
 		e.retune(rate)
 		return e, nil
 	}
@@ -365,7 +368,7 @@ func (b *Bridge) silence(side int) {
 
 func sameTerms(a, b [2]Terms) bool {
 	return slices.EqualFunc(a[:], b[:], func(a, b Terms) bool {
-		return a.Kind == b.Kind && a.Ptime == b.Ptime && a.Pinned == b.Pinned &&
+		return a.Kind == b.Kind && a.Ptime == b.Ptime && a.Pinned == b.Pinned && (a.keys == nil) == (b.keys == nil) &&
 			slices.Equal(a.Sends, b.Sends) && slices.Equal(a.Accepts, b.Accepts)
 	})
 }

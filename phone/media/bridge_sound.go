@@ -87,5 +87,8 @@ func (b *Bridge) least() Way {
 	if b.users > 0 {
 		return WayMix
 	}
+	if (b.terms[0].keys != nil || b.terms[1].keys != nil) && !b.meetsMix() {
+		return max(b.need, WayTranscode) // keys are looked for in the sound; a seat does so itself
+	}
 	return b.need
 }

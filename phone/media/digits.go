@@ -98,10 +98,14 @@ type digitsOut struct {
 	pause   int
 }
 
-// SendDigit sends a key as telephone events, after those still waiting. It
-// does nothing when none were agreed (HasEvents), for what is no key, on a
-// pinned flow, and beyond maxDigits.
+// SendDigit sends a key as telephone events, or as a tone, after those still
+// waiting. It does nothing when neither was agreed (HasEvents), for what is no
+// key, on a pinned flow, and beyond maxDigits.
 func (r *RTP) SendDigit(d Digit) {
+	if m := r.toneMouth(); m != nil {
+		m.press(d)
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, agreed := r.eventFormat()
@@ -112,6 +116,16 @@ func (r *RTP) SendDigit(d Digit) {
 	}
 	r.digits.waiting = append(r.digits.waiting, d)
 	r.engine.pacer.add((*digitTicker)(r))
+}
+
+// toneMouth gives who says keys as tones, or nil.
+func (r *RTP) toneMouth() *mouth {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.inband() {
+		return nil
+	}
+	return r.mouth
 }
 
 // digitTicker is a flow while it sends digits.

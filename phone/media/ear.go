@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,6 +50,7 @@ type ear struct {
 	delay delays
 	// steady: packets come by our own clock, so none is late or lost.
 	steady bool
+	keys   *keyEar // nil: not looked for
 
 	// The stream that is heard.
 	begun   bool
@@ -107,10 +109,16 @@ func newEar(terms Terms, rate int, log *slog.Logger) (*ear, error) {
 		e.voices = append(e.voices, v)
 		e.byPT[f.PT] = uint8(len(e.voices))
 	}
+	e.keys = newKeyEar(rate, terms.keys)
 	if len(e.voices) == 0 {
 		return nil, fmt.Errorf("%w: the party sends no sound", ErrCannotBridge)
 	}
 	return e, nil
+}
+
+// serves tells whether the ear will do for a party.
+func (e *ear) serves(t Terms) bool {
+	return slices.Equal(e.sends, t.Sends) && (e.keys == nil) == (t.keys == nil)
 }
 
 func newVoice(f codec.Format, rate int) (voice, error) {
@@ -265,7 +273,11 @@ func (e *ear) decode() {
 		c.History(e.raw[:n])
 	}
 	e.last = n
+	before := len(e.fifo)
 	e.fifo = v.resampler.Append(e.fifo, e.raw[:n])
+	if e.keys != nil {
+		e.keys.hear(e.fifo[before:])
+	}
 }
 
 // usual is the length in ticks of a packet that cannot be known.

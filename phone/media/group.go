@@ -157,6 +157,7 @@ func (s *Seat) listen(m *Mixer) {
 	s.says = false
 	if e := s.ear.Load(); e != nil {
 		s.says = e.take(s.now, m.due)
+		m.pressKeys(e)
 	}
 	if m.config.Speaking != nil || m.config.Leveled {
 		s.turned = s.level.hear(s.now, s.says && !s.muted.Load())

@@ -17,6 +17,7 @@ type mouth struct {
 	to     Sink // nil: nobody
 	source *Run
 	packet Packet
+	keys   []key // to be said as tones
 }
 
 // newMouth makes a mouth for the first sound that is accepted.
@@ -55,6 +56,9 @@ func (m *mouth) pass(u utterance) {
 func (m *mouth) speak(pcm []int16, now time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if len(m.keys) > 0 {
+		m.overlay(pcm)
+	}
 	m.voice.advise(func() float64 { return lossTo(m.to) })
 	m.voice.say(pcm, now, m)
 }

@@ -84,5 +84,6 @@ type Terms struct {
 	// Pinned forbids everything but a transparent relay.
 	Pinned bool
 
-	steady bool // packets come by the engine's clock: none is late or lost
+	steady bool        // packets come by the engine's clock: none is late or lost
+	keys   func(Digit) // told of keys found in the sound; nil: they are not looked for
 }

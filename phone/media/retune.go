@@ -13,6 +13,9 @@ func (e *ear) retune(rate int) {
 	e.fifo, e.head = converted(e.fifo, e.head, e.rate, rate)
 	e.debt = e.debt * rate / e.rate
 	e.rate = rate
+	if e.keys != nil {
+		e.keys = newKeyEar(rate, e.keys.tell)
+	}
 	for i := range e.voices {
 		v := &e.voices[i]
 		if r, err := resample.New(v.decoder.Rate(), rate); err == nil {

@@ -36,6 +36,10 @@ type Remote struct {
 	// signalling comes from. Any other waits until these have been silent for
 	// 2 s, and gives way to them.
 	Hosts []netip.Addr
+	// Inband: where no telephone-event was agreed, the party's keys are looked
+	// for in its sound, and keys for it are said as tones. It costs decoding,
+	// and needs a codec that keeps tones: G.711, G.722, L16.
+	Inband bool
 	// Opaque: datagrams that are not RTP and are handed on as they are (T.38).
 	Opaque bool
 	// Trusted: the party is where it says, so its media is taken only from
@@ -67,6 +71,7 @@ type RTP struct {
 	route  Sink
 	way    Way
 	muted  bool // what the party sends is heard by nobody
+	mouth  *mouth
 
 	latch   latch
 	control latch // of the RTCP port, when there is no mux
@@ -169,10 +174,35 @@ func (r *RTP) Terms() Terms {
 	if r.remote.Opaque {
 		return Terms{Kind: Image}
 	}
-	return Terms{
+	t := Terms{
 		Kind: r.kind, Sends: r.local, Accepts: r.remote.Formats,
 		Ptime: r.remote.Ptime, Pinned: r.line.pinned,
 	}
+	if r.inband() {
+		t.keys = r.pressedTone
+	}
+	return t
+}
+
+// inband tells whether keys are tones. Called with mu held.
+func (r *RTP) inband() bool {
+	_, agreed := r.eventFormat()
+	return r.remote.Inband && !agreed && r.kind == Audio
+}
+
+// pressedTone is told of a key that was found in the sound.
+func (r *RTP) pressedTone(d Digit) {
+	if r.events.Digit != nil {
+		r.events.Digit(d)
+	}
+}
+
+// spoken is told by the bridge who speaks to the party; nil: nobody who
+// encodes.
+func (r *RTP) spoken(m *mouth) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mouth = m
 }
 
 // Route says where packets go from now on; nil: nowhere.
@@ -182,12 +212,13 @@ func (r *RTP) Route(to Sink) {
 	r.route = to
 }
 
-// HasEvents tells whether telephone-event was agreed.
+// HasEvents tells whether digits can be sent in the party's media: as
+// telephone events, or as tones if it was configured so.
 func (r *RTP) HasEvents() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, ok := r.eventFormat()
-	return ok
+	return ok || r.inband()
 }
 
 // carried is told by the bridge how the flow is carried: relayed means that

@@ -174,3 +174,75 @@ func sineThroughWays(t *testing.T, f codec.Format, most float64) {
 		check(fmt.Sprintf("%v to %v", before, bridge.Way()))
 	}
 }
+
+// The codec changes by re-INVITE while the call stands, also under a mix: the
+// sine goes on for the other.
+func TestSineThroughAChangeOfCodec(t *testing.T) {
+	for _, need := range []Way{WayNone, WayTranscode, WayMix} {
+		t.Run(need.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newTestEngine(t, Config{})
+				a, b := newPhone(t, e, "1.1.1.1", linear), newPhone(t, e, "2.2.2.2", linear)
+				says, bridge := newTalker(t, a, 440), Join(a.flow, b.flow)
+				bridge.Need(need)
+				time.Sleep(time.Millisecond)
+				for _, f := range []codec.Format{linear, pcmu, pcma, linear} {
+					a.flow.Configure(a.remote(f))
+					bridge.Reconfigured()
+					a.format, says.encoder = f, must(codec.NewEncoder(f))
+					for range 20 {
+						says.speak()
+						b.speak()
+						time.Sleep(20 * time.Millisecond)
+					}
+				}
+				l := newPlayer(t, linear)
+				l.hear(t, b.heard())
+				if worst, at := residual(l.pcm[320:], 440, 8000); worst > -32 || len(l.gaps) != 0 {
+					t.Errorf("a click of %.1f dB at %d of %d, gaps %v", worst, at, len(l.pcm), l.gaps)
+				}
+			})
+		})
+	}
+}
+
+// A hold ends where it began: the party hears the other again within a packet,
+// and no more than the silence between.
+func TestSineThroughAHold(t *testing.T) {
+	for _, need := range []Way{WayRelay, WayTranscode, WayMix} {
+		t.Run(need.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newTestEngine(t, Config{})
+				a, b := newPhone(t, e, "1.1.1.1", linear), newPhone(t, e, "2.2.2.2", linear)
+				says, bridge := newTalker(t, a, 440), Join(a.flow, b.flow)
+				bridge.Need(need)
+				speak := func(n int) {
+					for range n {
+						says.speak()
+						b.speak()
+						time.Sleep(20 * time.Millisecond)
+					}
+				}
+				speak(20)
+				bridge.Mute(0, true)
+				speak(50)
+				b.heard()
+				bridge.Mute(0, false)
+				before := time.Now()
+				speak(20)
+				l := newPlayer(t, linear)
+				packets := b.heard()
+				l.hear(t, packets)
+				for len(l.pcm) > 160 && meanAmplitude(l.pcm[:160]) < 100 { // a mix is never silent on the wire
+					l.pcm, packets = l.pcm[160:], packets[1:]
+				}
+				if late := packets[0].sent.at.Sub(before); late > 40*time.Millisecond {
+					t.Errorf("heard again after %v", late)
+				}
+				if worst, at := residual(l.pcm[160:], 440, 8000); worst > -32 {
+					t.Errorf("a click of %.1f dB at %d of %d", worst, at, len(l.pcm))
+				}
+			})
+		})
+	}
+}

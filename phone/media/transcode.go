@@ -16,12 +16,20 @@ type transcoder struct {
 
 // Deliver takes what the one party sends.
 func (t *transcoder) Deliver(p *Packet) {
+	tell, found := t.carry(p)
+	for _, d := range found {
+		tell(d)
+	}
+}
+
+func (t *transcoder) carry(p *Packet) (tell func(Digit), found []Digit) {
 	e := t.ear
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.put(p) {
 		e.push(t.mouth, p.Arrival)
 	}
+	return e.keyed()
 }
 
 func (t *transcoder) mind(p *Packet) { t.ear.mind(p) }
