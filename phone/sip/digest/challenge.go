@@ -57,6 +57,9 @@ func Parse(value string) (Challenge, error) {
 		if err != nil {
 			return c, err
 		}
+		if name == "qop" && strings.Contains(text, `\`) {
+			return c, errors.New("escape among a challenge's qop-options, which are tokens")
+		}
 		c.set(name, text)
 		rest = more
 	}

@@ -127,9 +127,13 @@ func refusal(b []byte, cause error) []byte {
 	return out
 }
 
-// copies gives a header's place in copied, or -1.
+// copies gives a header's place in copied, or -1: for what has no name too, such as
+// an empty line that goes on in the next, which would end a response's headers.
 func copies(h []byte) int {
-	name, _, _ := bytes.Cut(h, []byte(":"))
+	name, _, ok := bytes.Cut(h, []byte(":"))
+	if !ok || bytes.ContainsAny(name, "\r\n") {
+		return -1
+	}
 	name = bytes.TrimSpace(name)
 	for i, c := range copied {
 		if bytes.EqualFold(name, []byte(c.name)) || bytes.EqualFold(name, []byte(c.compact)) {
