@@ -308,10 +308,10 @@ func TestBindingsAreSmall(t *testing.T) {
 func TestPushParametersAreNotShown(t *testing.T) {
 	for contact, want := range map[string]string{
 		"sip:102@192.0.2.1:5060;pn-provider=acme;transport=tcp;PN-PRID=abc;pn-param=x": "sip:102@192.0.2.1:5060;transport=tcp",
-		"sip:102;pn-user=1@192.0.2.1":                                                  "sip:102;pn-user=1@192.0.2.1",
-		"sip:102@h;pn-prid=a?Subject=pn-b":                                             "sip:102@h?Subject=pn-b",
-		"sip:192.0.2.1;ob":                                                             "sip:192.0.2.1;ob",
-		"":                                                                             "",
+		"sip:102;pn-user=1@192.0.2.1":      "sip:102;pn-user=1@192.0.2.1",
+		"sip:102@h;pn-prid=a?Subject=pn-b": "sip:102@h?Subject=pn-b",
+		"sip:192.0.2.1;ob":                 "sip:192.0.2.1;ob",
+		"":                                 "",
 	} {
 		b := Binding{Contact: contact}
 		if got := b.Shown(); got != want {

@@ -277,6 +277,7 @@ const tags = "timer, replaces, norefersub, " + hundredRel
 type responder interface {
 	Respond(*wire.Response) []byte
 	RespondOnce(*wire.Response)
+	Forget()
 	SetTag(string)
 	Key() string
 }

@@ -39,6 +39,8 @@ type handset struct {
 	ready    chan *dialog // answered calls, for its life to hold
 	instance string       // Contact parameter of one whose Contact changes as it moves
 	hidden   bool         // behind NAT: it speaks of an address that nobody reaches
+	stream   bool         // speaks over TCP
+	cut      chan *line   // whose connection ended
 
 	mu   sync.Mutex // guards what follows
 	line *line      // nil: it is off
@@ -90,6 +92,7 @@ func newHandset(t *testing.T, s *siptest.Server, deeds *deeds, nth int) *handset
 	p := &handset{
 		t: t, s: s, deeds: deeds, nth: nth, number: soakNumber(nth), digest: digest.New(soakNumber(nth), "pw"+soakNumber(nth)),
 		port: siptest.Port, regID: transaction.Token(), ready: make(chan *dialog, 1), hidden: nth%2 == 1,
+		stream: nth%10 < soakStreams, cut: make(chan *line, 1),
 		dice: dice{r: rand.New(rand.NewPCG(soakSeed, uint64(nth)))},
 	}
 	if !p.hidden { // else its Contact is the same wherever it is
@@ -109,17 +112,19 @@ func (p *handset) place() netip.Addr {
 // boot switches it on, at another port than before.
 func (p *handset) boot() {
 	p.port++
+	p.open()
+	p.register(soakLease)
+}
+
+// open makes its line to the server; the call that it is in goes on with it.
+func (p *handset) open() {
 	l := &line{p: p}
-	l.tr = transport.New(transport.Config{Network: p.host, Handler: l.receive, Logger: slog.New(slog.DiscardHandler)})
+	l.tr = transport.New(transport.Config{Network: p.host, Handler: l.receive, Closed: l.closed, Logger: slog.New(slog.DiscardHandler)})
 	l.layer = transaction.New(transaction.Config{Send: l.tr.Send, User: l})
-	at := netip.AddrPortFrom(p.addr, p.port)
-	if _, err := l.tr.ListenUDP(at.String()); err != nil {
-		p.t.Error(err)
-		return
-	}
-	var err error
-	if l.path, err = l.tr.UDPPath(p.s.At(), at); err != nil {
-		p.t.Error(err)
+	if p.stream {
+		l.path = l.connect()
+	} else {
+		l.path = l.listen()
 	}
 	if p.hidden {
 		l.path.Local = netip.AddrPortFrom(netip.MustParseAddr("192.168.1.2"), p.port)
@@ -127,6 +132,62 @@ func (p *handset) boot() {
 	p.mu.Lock()
 	p.line = l
 	p.mu.Unlock()
+}
+
+func (l *line) listen() transport.Path {
+	at := netip.AddrPortFrom(l.p.addr, l.p.port)
+	if _, err := l.tr.ListenUDP(at.String()); err != nil {
+		l.p.t.Error(err)
+	}
+	path, err := l.tr.UDPPath(l.p.s.At(), at)
+	if err != nil {
+		l.p.t.Error(err)
+	}
+	return path
+}
+
+// connect connects, again and again while the server is off.
+func (l *line) connect() transport.Path {
+	for {
+		type result struct {
+			path transport.Path
+			err  error
+		}
+		done := make(chan result, 1)
+		l.tr.Dial(transport.TCP, l.p.s.At(), "", func(p transport.Path, err error) { done <- result{p, err} })
+		r := <-done
+		if r.err == nil {
+			return r.path
+		}
+		time.Sleep(l.p.dice.between(time.Second, 10*time.Second))
+	}
+}
+
+// closed notes that the connection ended.
+func (l *line) closed(transport.Path) {
+	select {
+	case l.p.cut <- l:
+	default: // it looks already
+	}
+}
+
+// reconnect opens another line in place of one that ended, or is of no use where it
+// is now.
+func (p *handset) reconnect() {
+	old := p.line
+	p.open()
+	if err := old.tr.Close(); err != nil {
+		p.t.Error(err)
+	}
+}
+
+// restored connects and registers anew after its connection ended.
+func (p *handset) restored(ended *line) {
+	if p.line == nil || ended != p.line {
+		return // it did that itself
+	}
+	p.reconnect()
+	p.deeds.did(reconnected)
 	p.register(soakLease)
 }
 
@@ -156,6 +217,10 @@ func (l *line) write(method string, d *dialog, body string, extra ...string) *wi
 	if d.remote != "" {
 		to = ";tag=" + d.remote
 	}
+	contact := me
+	if l.p.stream {
+		contact += ";transport=tcp"
+	}
 	if body != "" {
 		extra = append(extra, "Content-Type: application/sdp")
 	}
@@ -165,7 +230,7 @@ func (l *line) write(method string, d *dialog, body string, extra ...string) *wi
 		"To: <sip:" + d.number + "@tincan>" + to,
 		"Call-ID: " + d.id,
 		fmt.Sprintf("CSeq: %d %s", d.seq, method),
-		"Contact: <sip:" + l.p.number + "@" + me + ">" + l.p.instance,
+		"Contact: <sip:" + l.p.number + "@" + contact + ">" + l.p.instance,
 		"Max-Forwards: 70",
 	}, append(extra, fmt.Sprintf("Content-Length: %d", len(body)))...), "\r\n") + "\r\n\r\n" + body
 	m, err := wire.ParseMessage([]byte(text))
@@ -246,7 +311,9 @@ func (p *handset) move() {
 	to := p.place()
 	p.host.Move(p.addr.String(), to.String())
 	p.addr = to
-	if !p.hidden {
+	if p.stream {
+		p.reconnect()
+	} else if !p.hidden {
 		p.line.mu.Lock()
 		p.line.path.Local = netip.AddrPortFrom(to, p.port)
 		p.line.mu.Unlock()
@@ -268,6 +335,8 @@ func (p *handset) live(end time.Time) {
 		select {
 		case d := <-p.ready:
 			p.hold(d)
+		case l := <-p.cut:
+			p.restored(l)
 		case <-time.After(time.Until(refresh)):
 			p.register(soakLease)
 			refresh = time.Now().Add(p.dice.between(soakLease/2, soakLease-time.Minute))

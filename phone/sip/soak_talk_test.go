@@ -110,8 +110,14 @@ func (l *line) ring(tx *transaction.Server, req *wire.Request) {
 		return
 	}
 	tx.Respond(l.reply(req, 180, d))
-	if mood < 3 {
-		return // until the caller has enough, or the server
+	if mood < 3 { // until the caller has enough, or the server, which may be off just then
+		time.AfterFunc(soakPatience, func() {
+			if tx.Respond(l.reply(req, 480, d)) != nil {
+				d.end()
+				l.p.leave(d)
+			}
+		})
+		return
 	}
 	time.AfterFunc(l.p.dice.between(time.Second, 15*time.Second), func() { l.answer(d) })
 }
@@ -230,7 +236,7 @@ func (l *line) ack(d *dialog, res *wire.Response) {
 // hold is a call that stands, until one of them has enough or something happens.
 func (p *handset) hold(d *dialog) {
 	defer p.leave(d)
-	l, half := p.line, p.dice.between(5*time.Second, 8*time.Minute)
+	half := p.dice.between(5*time.Second, 8*time.Minute)
 	if p.wait(d, half) {
 		return
 	}
@@ -247,6 +253,10 @@ func (p *handset) hold(d *dialog) {
 		p.deeds.did(dropped)
 		time.Sleep(p.dice.between(10*time.Minute, 2*soakLease))
 		return
+	case 4, 5:
+		if p.transfer(d) {
+			return
+		}
 	}
 	if p.wait(d, half) {
 		return
@@ -256,17 +266,36 @@ func (p *handset) hold(d *dialog) {
 	} else {
 		p.deeds.did(calleeHungUp)
 	}
-	if res := l.ask("BYE", d); res == nil || res.StatusCode != 200 {
+	if res := p.line.ask("BYE", d); res == nil || res.StatusCode != 200 {
 		p.deeds.did(unheard)
 	}
 }
 
-// wait waits, and tells whether the other side hung up.
-func (*handset) wait(d *dialog, long time.Duration) (over bool) {
-	select {
-	case <-d.over:
-		return true
-	case <-time.After(long):
+// transfer sends the other side to somebody else, and tells whether it is gone; if
+// that one does not answer it stays.
+func (p *handset) transfer(d *dialog) (gone bool) {
+	to := soakNumber((p.nth + 1 + p.dice.roll(soakPhones-1)) % soakPhones)
+	if res := p.line.ask("REFER", d, "Refer-To: <sip:"+to+"@tincan>"); res == nil || res.StatusCode != 202 {
 		return false
+	}
+	if !p.wait(d, soakPatience) {
+		return false
+	}
+	p.deeds.did(transferred)
+	return true
+}
+
+// wait waits, and tells whether the other side hung up.
+func (p *handset) wait(d *dialog, long time.Duration) (over bool) {
+	enough := time.After(long)
+	for {
+		select {
+		case <-d.over:
+			return true
+		case l := <-p.cut:
+			p.restored(l)
+		case <-enough:
+			return false
+		}
 	}
 }

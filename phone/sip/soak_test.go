@@ -23,6 +23,11 @@ const (
 	soakPause  = 3 * time.Hour    // between a phone's calls, up to
 	soakLease  = 30 * time.Minute // of registrations and subscriptions
 	soakTimer  = 10 * time.Minute // of sessions
+
+	soakStreams  = 3               // of ten phones speak TCP
+	soakPatience = 2 * time.Minute // with a phone that rings
+	soakRestart  = 12              // hours after which the server is started again
+	soakOff      = 5 * time.Second // which takes so long
 )
 
 // soakRest is how long after a day everything has run out: a lease, a session
@@ -80,12 +85,12 @@ func (c census) over(most census) (all []string) {
 // goroutines without phones. Of phones that are in no more than one call each, one
 // in two calls another at most; a call has two legs, each with a port. Some boot or
 // lose a subscription within a lease and leave an old one behind; each has two
-// goroutines of its own.
+// goroutines of its own, and one that speaks TCP three more, here and there.
 func soakMost(idle int) census {
 	return census{
 		Legs: soakPhones, Merges: soakPhones / 2, Nonces: 3 * soakPhones, Calls: soakPhones / 2, Standing: soakPhones / 2,
 		Ports: soakPhones, Servers: soakPhones, Clients: soakPhones,
-		Subscriptions: soakPhones * 3 / 2, Bindings: soakPhones * 3 / 2, Goroutines: idle + soakPhones*5/2,
+		Subscriptions: soakPhones * 3 / 2, Bindings: soakPhones * 3 / 2, Goroutines: idle + soakPhones*5/2 + 3*soakPhones*soakStreams/10,
 	}
 }
 
@@ -138,10 +143,26 @@ func soakHours(t *testing.T, s *siptest.Server, idle int) {
 			t.Errorf("hour %d: %s", hour, what)
 		}
 		time.Sleep(time.Minute)
+		if hour+1 == soakRestart {
+			soakRestarts(t, s)
+		}
 	}
 	phones.Wait()
 	t.Logf("%d datagrams, %d lost; %s", s.Net.Sent(), s.Net.Lost(), deeds.String())
 	deeds.check(t)
+}
+
+// soakRestarts starts the server again in the middle of calls: none of those that
+// stand is lost.
+func soakRestarts(t *testing.T, s *siptest.Server) {
+	t.Helper()
+	before := count(t, s)
+	s.Restart(soakOff)
+	after := count(t, s)
+	t.Logf("restart: %+v, then %+v", before, after)
+	if before.Standing == 0 || after.Calls < before.Standing {
+		t.Errorf("of %d calls that stood %d were taken up", before.Standing, after.Calls)
+	}
 }
 
 func soakExtensions() (all []directory.ExtensionForm) {
@@ -167,6 +188,8 @@ const (
 	callerHungUp
 	calleeHungUp
 	moved
+	transferred
+	reconnected
 	rebooted
 	dropped
 	unheard // its BYE
@@ -175,7 +198,7 @@ const (
 
 var deedNames = [lastDeed]string{
 	"registered", "subscribed", "called", "answered", "busy", "rang out", "gave up", "caller hung up", "callee hung up",
-	"moved", "rebooted", "dropped off", "bid farewell in vain",
+	"moved", "transferred", "connected again", "rebooted", "dropped off", "bid farewell in vain",
 }
 
 // leastDeeds is of each kind what makes the day worth its while.

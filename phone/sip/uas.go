@@ -248,6 +248,7 @@ func (l *leg) give(answer media.Description) {
 	withSDP(res, l.settled(answer))
 	l.stage = answered
 	if !l.asked.IsZero() && time.Since(l.asked) > l.s.timers().Lifetime() { // nobody repeats it that long (RFC 3261 13.3.1.4)
+		l.inviteTx.Forget()
 		l.stage, l.invite, l.inviteTx, l.vias, l.asked = up, nil, nil, nil, time.Time{}
 		return
 	}

@@ -113,12 +113,12 @@ func FuzzSessionExpires(f *testing.F) {
 func TestCompletedElsewhere(t *testing.T) {
 	for value, want := range map[string]bool{
 		`SIP;cause=200;text="Call completed elsewhere"`: true,
-		`sip ; Cause = 200`:                            true,
-		`Q.850;cause=16, Q.850;cause=26;text="a, b"`:   true,
-		`Q.850;cause=16`:                               false,
-		`SIP;cause=486;text="cause=200"`:               false,
-		`SIP;cause`:                                    false,
-		``:                                             false,
+		`sip ; Cause = 200`:                             true,
+		`Q.850;cause=16, Q.850;cause=26;text="a, b"`:    true,
+		`Q.850;cause=16`:                                false,
+		`SIP;cause=486;text="cause=200"`:                false,
+		`SIP;cause`:                                     false,
+		``:                                              false,
 	} {
 		req := wire.NewRequest(wire.CANCEL, wire.Uri{Scheme: "sip", Host: "h"})
 		req.AppendHeader(wire.NewHeader("Reason", value))

@@ -76,10 +76,11 @@ type Server struct {
 	Bus       bus.Bus
 	Folder    string // of its data
 
-	routes map[string]string
-	public map[string]string
-	ids    atomic.Int64
-	t      testing.TB
+	options Options
+	routes  map[string]string
+	public  map[string]string
+	ids     atomic.Int64
+	t       testing.TB
 }
 
 // Port is where the server listens.
@@ -101,7 +102,7 @@ func Start(t testing.TB, net *memory.Network, o Options) *Server {
 	if o.Settings == nil {
 		o.Settings = &sip.Settings{RegisterMin: time.Minute, RegisterMax: time.Hour}
 	}
-	s.Host = net.Host(o.Addrs...)
+	s.Host, s.Folder, s.options = net.Host(o.Addrs...), t.TempDir(), o
 	if err := s.open(context.Background(), o); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +110,6 @@ func Start(t testing.TB, net *memory.Network, o Options) *Server {
 }
 
 func (s *Server) open(ctx context.Context, o Options) (err error) {
-	s.Folder = s.t.TempDir()
 	dir := s.Folder
 	if s.Store, err = store.Open(ctx, dir, store.Options{Logger: o.Logger}); err != nil {
 		return err
@@ -144,6 +144,9 @@ func (s *Server) open(ctx context.Context, o Options) (err error) {
 				return err
 			}
 		}
+	}
+	if err = s.adopt(ctx); err != nil {
+		return err
 	}
 	s.SIP.Start()
 	return nil
@@ -207,6 +210,27 @@ func (s *Server) Close() {
 	if err := errors.Join(s.Texts.Close(), s.SIP.Close(), s.Watch.Close(), s.Media.Close(), s.Store.Close(ctx)); err != nil {
 		s.t.Error(err)
 	}
+}
+
+// Restart ends the server, leaves it off for a while, and starts it again with what
+// it kept: calls that stood are taken up.
+func (s *Server) Restart(off time.Duration) {
+	s.Close()
+	time.Sleep(off)
+	o := s.options
+	o.Extensions, o.Trunks = nil, nil // they are in the store
+	if err := s.open(context.Background(), o); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// adopt takes up the calls that stood.
+func (s *Server) adopt(ctx context.Context) error {
+	all, err := s.Ledger.Standing(ctx)
+	for id, state := range all {
+		err = errors.Join(err, s.Calls.Adopt(id, state))
+	}
+	return err
 }
 
 // At is where the server listens, on its first address.

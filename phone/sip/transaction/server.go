@@ -221,6 +221,9 @@ func (s *Server) again(req *wire.Request, p transport.Path) {
 	}
 }
 
+// Forget ends the transaction without an answer: nobody waits for one any more.
+func (s *Server) Forget() { s.end() }
+
 func (s *Server) end() {
 	s.mu.Lock()
 	s.state = terminated
