@@ -23,12 +23,18 @@
 // differently. From the first splice on, the line of the RTP flow rewrites
 // headers, so that the phone hears one unbroken stream.
 //
+// A Seat is a place in a Mixer and a flow itself: a bridge relays packets in and
+// out of it, so each is decoded and encoded once.
+//
 // Goroutines, all the Engine's: the readers of package udp (one a core), which
 // carry a packet from arrival to departure; the pacer, which ticks every 20 ms
-// while an application, a mixer or a digit needs it; and the sweeper, which
+// while an application, a mixer or a digit needs it, and the crew (a goroutine
+// for each further core) that helps it with many of them; and the sweeper, which
 // once a second looks for dead media, forgotten digits and reports that are
 // due. A standing call has no goroutine and no timer.
 //
-// Locks: each flow has one short mutex; no two are ever held together. A Mixer
-// is locked before a flow. Events are called with no lock held.
+// Locks: each flow has one short mutex, never held with another flow's. They
+// are taken in the order Bridge, Mixer, ear, mouth, flow. Events are called
+// with no lock held. docs/media.md says how sound is waited for, mixed and
+// changed over, with figures.
 package media

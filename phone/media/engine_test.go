@@ -217,3 +217,52 @@ func BenchmarkRelaySockets(b *testing.B) {
 		x.exchange(b, y, out, in)
 	}
 }
+
+// BenchmarkTranscodePairs gives how many calls, both ways, one core decodes and
+// encodes, sockets apart.
+func BenchmarkTranscodePairs(b *testing.B) {
+	formats := []codec.Format{pcmu, pcma, g722, opus, gsm, speex}
+	for i, one := range formats {
+		for _, other := range formats[i+1:] {
+			b.Run(one.Name+"-"+other.Name, func(b *testing.B) {
+				there, back := transcoding(b, one, other), transcoding(b, other, one)
+				for b.Loop() {
+					there()
+					back()
+				}
+				b.ReportMetric(float64(20*time.Millisecond)*float64(b.N)/float64(b.Elapsed()), "calls/core")
+			})
+		}
+	}
+}
+
+// transcoding gives what carries one packet.
+func transcoding(b *testing.B, from, to codec.Format) func() {
+	encoder, err := codec.NewEncoder(from)
+	if err != nil {
+		b.Skip(err)
+	}
+	rate := mixRate([2]Terms{{Sends: []codec.Format{from}}, {Sends: []codec.Format{to}}})
+	ear, err := newEar(Terms{Sends: []codec.Format{from}}, rate, nil)
+	if err != nil {
+		b.Skip(err)
+	}
+	mouth, err := newMouth(sinkhole{}, Terms{Accepts: []codec.Format{to}}, rate)
+	if err != nil {
+		b.Skip(err)
+	}
+	payload, voice := make([]byte, 4000), voiceLike()[8000:8000+encoder.Rate()/50]
+	n, err := encoder.Encode(payload, voice)
+	if err != nil {
+		b.Fatal(err)
+	}
+	p, seq := Packet{}, uint16(0)
+	return func() {
+		p = Packet{
+			Format: &from, Payload: payload[:n], datagram: payload, seq: seq,
+			Time: uint32(seq) * from.Clock / 50, Arrival: time.Duration(seq) * 20 * time.Millisecond,
+		}
+		(&transcoder{ear, mouth}).Deliver(&p)
+		seq++
+	}
+}

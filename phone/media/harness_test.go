@@ -19,6 +19,8 @@ var (
 	pcmu    = codec.Format{PT: 0, Name: "pcmu", Clock: 8000, Channels: 1}
 	pcma    = codec.Format{PT: 8, Name: "pcma", Clock: 8000, Channels: 1}
 	opus    = codec.Format{PT: 96, Name: "opus", Clock: 48000, Channels: 2}
+	gsm     = codec.Format{PT: 3, Name: "gsm", Clock: 8000, Channels: 1}
+	speex   = codec.Format{PT: 99, Name: "speex", Clock: 16000, Channels: 1}
 	linear  = codec.Format{PT: 97, Name: "l16", Clock: 8000, Channels: 1}
 	linear2 = codec.Format{PT: 98, Name: "l16", Clock: 16000, Channels: 1}
 	events  = codec.Format{PT: 101, Name: codec.TelephoneEvent, Clock: 8000, Channels: 1}
