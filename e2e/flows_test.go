@@ -43,3 +43,22 @@ func TestTwoFlowsOfAPhone(t *testing.T) {
 		t.Errorf("it rang %d times", n)
 	}
 }
+
+// A phone on a connection sends empty lines to keep it open, and is answered.
+func TestKeepAliveOnAConnection(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, people(ada))
+	wire := peer.StartWire(t, s.address())
+	linphone(t, s, ada, by(s, "tcp"), func(a *peer.Account) { a.Server, a.KeepAlive = wire.Address, time.Second })
+	deadline := time.NewTimer(peer.Patience)
+	defer deadline.Stop()
+	ticker := time.NewTicker(10 * readyPoll)
+	defer ticker.Stop()
+	for wire.Pongs() < 2 {
+		select {
+		case <-ticker.C:
+		case <-deadline.C:
+			t.Fatalf("%d keep-alives were answered", wire.Pongs())
+		}
+	}
+}

@@ -125,6 +125,9 @@ func (l *Linphone) config(t testing.TB) string {
 	} else {
 		b.WriteString("use_info=0\nuse_rfc2833=1\n")
 	}
+	if a.KeepAlive > 0 {
+		fmt.Fprintf(&b, "keepalive_period=%d\n", a.KeepAlive.Milliseconds())
+	}
 	b.WriteString(l.buddy())
 	fmt.Fprintf(&b, "[rtp]\naudio_rtp_port=%d\n", FreePort(t))
 	b.WriteString("[video]\nautomatically_initiate=0\nautomatically_accept=0\n")

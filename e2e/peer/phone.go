@@ -37,14 +37,15 @@ type Account struct {
 	Codec     string  // the one codec it offers: pcmu (when empty), pcma, g722, opus, gsm, speex
 	Tone      float64 // what it plays, Hz
 
-	Buddy    string   // a number whose presence it watches; it publishes its own (linphone)
-	Flows    []string // host:port of each way to the server, which it keeps one flow by (RFC 5626, baresip)
-	Trace    bool     // prints the SIP it sends and receives (baresip)
-	Auto     bool     // answers by itself
-	InfoDTMF bool     // sends digits as SIP INFO instead of RFC 4733 (linphone)
-	Port     int      // SIP port of its own; a free one when 0
-	IP       string   // its own address; 127.0.0.1 when empty
-	Netns    Netns    // where it runs
+	Buddy     string        // a number whose presence it watches; it publishes its own (linphone)
+	Flows     []string      // host:port of each way to the server, which it keeps one flow by (RFC 5626, baresip)
+	KeepAlive time.Duration // how often it shows that it is there; its own choice when 0 (linphone)
+	Trace     bool          // prints the SIP it sends and receives (baresip)
+	Auto      bool          // answers by itself
+	InfoDTMF  bool          // sends digits as SIP INFO instead of RFC 4733 (linphone)
+	Port      int           // SIP port of its own; a free one when 0
+	IP        string        // its own address; 127.0.0.1 when empty
+	Netns     Netns         // where it runs
 }
 
 const (

@@ -41,11 +41,6 @@ t=0 0
 m=audio [media_port] RTP/AVP 0
 a=rtpmap:0 PCMU/8000`
 
-// SoundAt is the same with media at a port of the test's.
-func SoundAt(port int) string {
-	return strings.Replace(Sound, "[media_port]", fmt.Sprint(port), 1)
-}
-
 // Talk is one dialog of a script, or one request outside of any.
 type Talk struct {
 	s              *Script
@@ -183,43 +178,6 @@ func (t *Talk) receiveRequest(method string, actions []string) {
 	}
 }
 
-// header reads a part of a header into a variable.
-func (s *Script) header(variable, name, pattern string) string {
-	s.names = append(s.names, variable)
-	return fmt.Sprintf(`<ereg regexp="%s" search_in="hdr" header="%s:" assign_to="%s"/>`, escaped(pattern), name, variable)
-}
-
-// Read makes an action that reads what a pattern (POSIX, extended) finds in the
-// message into variables, the whole and each of its groups; the call fails where
-// it finds nothing.
-func (s *Script) Read(pattern string, variables ...string) string {
-	s.names = append(s.names, variables...)
-	return fmt.Sprintf(`<ereg regexp="%s" search_in="msg" check_it="true" assign_to="%s"/>`, escaped(pattern), strings.Join(variables, ","))
-}
-
-// Check makes an action that fails the call unless the message has the pattern.
-func (s *Script) Check(pattern string) string {
-	return s.Read(pattern, s.fresh())
-}
-
-// CheckNot makes an action that fails the call if the message has the pattern.
-func (s *Script) CheckNot(pattern string) string {
-	v := s.fresh()
-	s.names = append(s.names, v)
-	return fmt.Sprintf(`<ereg regexp="%s" search_in="msg" check_it_inverse="true" assign_to="%s"/>`, escaped(pattern), v)
-}
-
-func (s *Script) fresh() string {
-	s.reads++
-	return fmt.Sprintf("read%d", s.reads)
-}
-
-// Pause waits, for what must be seen to last.
-func (s *Script) Pause(ms int) { s.step("<pause milliseconds=\"%d\"/>\n", ms) }
-
-// Say makes an action that writes a line into SIPp's log (-trace_logs).
-func (s *Script) Say(text string) string { return fmt.Sprintf("<log message=%q/>", text) }
-
 // AwaitCue waits until the test gives the cue (see Cue). Only a script that begins
 // its call can.
 func (s *Script) AwaitCue() { s.step("<recv request=\"%s\"/>\n", cue) }
@@ -271,11 +229,6 @@ func (s *Script) send(head, lines []string, attributes string) {
 	}
 	head = append(head, "Content-Length: [len]")
 	s.step("<send%s><![CDATA[\n%s\n\n%s\n]]></send>\n", attributes, strings.Join(head, "\n"), body)
-}
-
-// escaped makes a pattern fit for an attribute, by the names that SIPp knows.
-func escaped(pattern string) string {
-	return strings.NewReplacer("&", "&amp;", `"`, "&quot;", "<", "&lt;", ">", "&gt;").Replace(pattern)
 }
 
 // write puts the scenario into a file of a folder.

@@ -13,9 +13,10 @@ type Wire struct {
 	Address string // host:port to connect to
 	to      string
 
-	mu   sync.Mutex // guards what follows
-	cut  bool
-	ends map[net.Conn]bool
+	mu    sync.Mutex // guards what follows
+	cut   bool
+	ends  map[net.Conn]bool
+	pongs int
 }
 
 // StartWire starts one.
@@ -55,7 +56,34 @@ func (w *Wire) carry(near net.Conn, all *sync.WaitGroup) {
 		return
 	}
 	all.Go(func() { w.copy(far, near) })
-	w.copy(near, far)
+	w.copy(near, listener{far, w})
+}
+
+// pong is the answer to a keep-alive on a connection (RFC 5626 3.5.1).
+const pong = "\r\n"
+
+// listener is an end whose keep-alives are counted as they are read: nobody sends
+// them with anything else.
+type listener struct {
+	net.Conn
+	w *Wire
+}
+
+func (l listener) Read(b []byte) (int, error) {
+	n, err := l.Conn.Read(b)
+	if string(b[:n]) == pong {
+		l.w.mu.Lock()
+		l.w.pongs++
+		l.w.mu.Unlock()
+	}
+	return n, err
+}
+
+// Pongs is how many keep-alives were answered.
+func (w *Wire) Pongs() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.pongs
 }
 
 // joined keeps both ends, or closes them if the wire is cut.

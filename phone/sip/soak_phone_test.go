@@ -1,6 +1,7 @@
 package sip_test
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -39,8 +40,9 @@ type handset struct {
 	ready    chan *dialog // answered calls, for its life to hold
 	instance string       // Contact parameter of one whose Contact changes as it moves
 	hidden   bool         // behind NAT: it speaks of an address that nobody reaches
-	stream   bool         // speaks over TCP
-	cut      chan *line   // whose connection ended
+	speaks   transport.Protocol
+	trust    *tls.Config // whom it believes over TLS
+	cut      chan *line  // whose connection ended
 
 	mu   sync.Mutex // guards what follows
 	line *line      // nil: it is off
@@ -87,12 +89,12 @@ func newDialog(number string) *dialog {
 
 func (d *dialog) end() { d.once.Do(func() { close(d.over) }) }
 
-func newHandset(t *testing.T, s *siptest.Server, deeds *deeds, nth int) *handset {
+func newHandset(t *testing.T, s *siptest.Server, deeds *deeds, nth int, trust *tls.Config) *handset {
 	t.Helper()
 	p := &handset{
 		t: t, s: s, deeds: deeds, nth: nth, number: soakNumber(nth), digest: digest.New(soakNumber(nth), "pw"+soakNumber(nth)),
 		port: siptest.Port, regID: transaction.Token(), ready: make(chan *dialog, 1), hidden: nth%2 == 1,
-		stream: nth%10 < soakStreams, cut: make(chan *line, 1),
+		speaks: soakSpeaks(nth), trust: trust, cut: make(chan *line, 1),
 		dice: dice{r: rand.New(rand.NewPCG(soakSeed, uint64(nth)))},
 	}
 	if !p.hidden { // else its Contact is the same wherever it is
@@ -119,9 +121,9 @@ func (p *handset) boot() {
 // open makes its line to the server; the call that it is in goes on with it.
 func (p *handset) open() {
 	l := &line{p: p}
-	l.tr = transport.New(transport.Config{Network: p.host, Handler: l.receive, Closed: l.closed, Logger: slog.New(slog.DiscardHandler)})
+	l.tr = transport.New(transport.Config{Network: p.host, Handler: l.receive, Closed: l.closed, TLS: p.trust, Logger: slog.New(slog.DiscardHandler)})
 	l.layer = transaction.New(transaction.Config{Send: l.tr.Send, User: l})
-	if p.stream {
+	if p.streams() {
 		l.path = l.connect()
 	} else {
 		l.path = l.listen()
@@ -133,6 +135,9 @@ func (p *handset) open() {
 	p.line = l
 	p.mu.Unlock()
 }
+
+// streams tells whether it speaks over a connection.
+func (p *handset) streams() bool { return p.speaks.Reliable() }
 
 func (l *line) listen() transport.Path {
 	at := netip.AddrPortFrom(l.p.addr, l.p.port)
@@ -154,7 +159,11 @@ func (l *line) connect() transport.Path {
 			err  error
 		}
 		done := make(chan result, 1)
-		l.tr.Dial(transport.TCP, l.p.s.At(), "", func(p transport.Path, err error) { done <- result{p, err} })
+		to := l.p.s.At()
+		if l.p.speaks == transport.TLS {
+			to = netip.AddrPortFrom(to.Addr(), siptest.PortTLS)
+		}
+		l.tr.Dial(l.p.speaks, to, soakName, func(p transport.Path, err error) { done <- result{p, err} })
 		r := <-done
 		if r.err == nil {
 			return r.path
@@ -218,8 +227,8 @@ func (l *line) write(method string, d *dialog, body string, extra ...string) *wi
 		to = ";tag=" + d.remote
 	}
 	contact := me
-	if l.p.stream {
-		contact += ";transport=tcp"
+	if l.p.streams() {
+		contact += ";transport=" + string(l.p.speaks)
 	}
 	if body != "" {
 		extra = append(extra, "Content-Type: application/sdp")
@@ -311,7 +320,7 @@ func (p *handset) move() {
 	to := p.place()
 	p.host.Move(p.addr.String(), to.String())
 	p.addr = to
-	if p.stream {
+	if p.streams() {
 		p.reconnect()
 	} else if !p.hidden {
 		p.line.mu.Lock()

@@ -1,6 +1,7 @@
 package sip_test
 
 import (
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 	"tincan/phone/directory"
 	"tincan/phone/sip"
 	"tincan/phone/sip/siptest"
+	"tincan/phone/sip/transport"
 	"tincan/phone/sip/transport/memory"
 )
 
@@ -24,7 +26,7 @@ const (
 	soakLease  = 30 * time.Minute // of registrations and subscriptions
 	soakTimer  = 10 * time.Minute // of sessions
 
-	soakStreams  = 3               // of ten phones speak TCP
+	soakStreams  = 3               // of ten phones speak TCP, one of these over TLS
 	soakPatience = 2 * time.Minute // with a phone that rings
 	soakRestart  = 12              // hours after which the server is started again
 	soakOff      = 5 * time.Second // which takes so long
@@ -104,13 +106,14 @@ func TestADayOfManyPhones(t *testing.T) {
 	t.Logf("seed %d", soakSeed)
 	synctest.Test(t, func(t *testing.T) {
 		before := runtime.NumGoroutine()
+		server, trust := soakCertificate(t)
 		s := siptest.Start(t, memory.New(soakSeed, memory.Weather{Loss: 0.05, Delay: 20 * time.Millisecond, Jitter: 10 * time.Millisecond}), siptest.Options{
-			Extensions: soakExtensions(),
-			Settings:   &sip.Settings{RegisterMin: time.Minute, RegisterMax: soakLease, Session: soakTimer, Ping: 10 * time.Minute},
+			Extensions: soakExtensions(), TLS: server,
+			Settings: &sip.Settings{RegisterMin: time.Minute, RegisterMax: soakLease, Session: soakTimer, Ping: 10 * time.Minute},
 		})
 		synctest.Wait()
 		idle := runtime.NumGoroutine()
-		soakHours(t, s, idle)
+		soakHours(t, s, idle, trust)
 		time.Sleep(soakRest)
 		left := count(t, s)
 		for _, what := range left.over(census{Goroutines: idle}) {
@@ -125,13 +128,13 @@ func TestADayOfManyPhones(t *testing.T) {
 }
 
 // soakHours lets the phones live for their day, and counts every hour.
-func soakHours(t *testing.T, s *siptest.Server, idle int) {
+func soakHours(t *testing.T, s *siptest.Server, idle int, trust *tls.Config) {
 	t.Helper()
 	var deeds deeds
 	var phones sync.WaitGroup
 	end := time.Now().Add(soakDay)
 	for i := range soakPhones {
-		p := newHandset(t, s, &deeds, i)
+		p := newHandset(t, s, &deeds, i, trust)
 		phones.Go(func() { p.live(end) })
 	}
 	most := soakMost(idle)
@@ -208,6 +211,17 @@ const leastDeeds = 50
 // told: it moves just when the other hangs up, or both hang up at once. A server
 // that does not find phones that moved has one in seven.
 const unheardShare = 50
+
+// soakSpeaks gives what a phone speaks.
+func soakSpeaks(nth int) transport.Protocol {
+	switch nth % 10 {
+	case 0:
+		return transport.TLS
+	case soakStreams - 2, soakStreams - 1:
+		return transport.TCP
+	}
+	return transport.UDP
+}
 
 // deeds counts what phones did. Safe for any goroutine.
 type deeds struct {

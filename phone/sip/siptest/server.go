@@ -9,6 +9,7 @@ package siptest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -53,6 +54,8 @@ type Options struct {
 	Config func(*sip.Config)
 	// Settings nil: registrations of a minute to an hour, no timers, no pings.
 	Settings *sip.Settings
+	// TLS, if not nil, makes the server listen for TLS too, at PortTLS.
+	TLS      *tls.Config
 	Logger   *slog.Logger  // nil: nothing
 	RingTime time.Duration // 0: a minute
 	// Silence ends a call that has no sound from a party; 0: never.
@@ -83,8 +86,11 @@ type Server struct {
 	t       testing.TB
 }
 
-// Port is where the server listens.
-const Port = 5060
+// Ports where the server listens.
+const (
+	Port    = 5060
+	PortTLS = 5061
+)
 
 // Start makes a server on net; the test must Close it before its bubble ends.
 func Start(t testing.TB, net *memory.Network, o Options) *Server {
@@ -122,7 +128,7 @@ func (s *Server) open(ctx context.Context, o Options) (err error) {
 	}
 	config := sip.Config{
 		Node: "n1", Realm: Realm, Directory: s.Directory, Bindings: s.Bindings, Media: s.Media, Bus: &s.Bus,
-		Network: s.Host, Logger: o.Logger,
+		Network: s.Host, Logger: o.Logger, TLS: o.TLS,
 	}
 	config.Public = func(name string) bool { _, ok := s.public[name]; return ok }
 	if o.Config != nil {
@@ -137,10 +143,13 @@ func (s *Server) open(ctx context.Context, o Options) (err error) {
 	if err = s.extras(ctx, o); err != nil {
 		return err
 	}
+	ports := map[transport.Protocol]uint16{transport.UDP: Port, transport.TCP: Port}
+	if o.TLS != nil {
+		ports[transport.TLS] = PortTLS
+	}
 	for _, a := range o.Addrs {
-		at := netip.AddrPortFrom(netip.MustParseAddr(a), Port).String()
-		for _, proto := range []transport.Protocol{transport.UDP, transport.TCP} {
-			if _, err = s.SIP.Listen(proto, at); err != nil {
+		for proto, port := range ports {
+			if _, err = s.SIP.Listen(proto, netip.AddrPortFrom(netip.MustParseAddr(a), port).String()); err != nil {
 				return err
 			}
 		}
