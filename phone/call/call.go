@@ -1,7 +1,6 @@
 package call
 
 import (
-	"cmp"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -61,6 +60,7 @@ type Call struct {
 	b           Leg // the winner, or who gives early media
 	sides       [2]side
 	forks       []*fork
+	widened     bool // the forks were offered more codecs than the caller's
 	earlyFrom   Leg
 	early       media.Description  // the answer that the caller was given early
 	pending     *media.Description // what offeredTo was offered, until it answers
@@ -221,14 +221,11 @@ func (c *Call) begin() {
 
 func (c *Call) dial(dest string) {
 	attempt, err := c.x.cfg.Router.Dial(dest, c.setup, c)
-	for _, l := range attempt.Legs {
-		c.forks = append(c.forks, &fork{leg: l, start: time.Now()})
+	if len(attempt.Legs) > 0 {
+		c.wait(attempt)
+	} else if cause := causeOf(err); !c.widen(cause) {
+		c.finish(cause, "server")
 	}
-	if len(attempt.Legs) == 0 {
-		c.finish(causeOf(err), "server")
-		return
-	}
-	c.ring = time.AfterFunc(cmp.Or(attempt.Ring, c.x.ringTime()), func() { c.actor.post(ringOver{}) })
 }
 
 func causeOf(err error) Cause {
@@ -267,7 +264,7 @@ func (c *Call) ringing(m Ringing) {
 	first := c.phase == dialling
 	c.phase = ringing
 	if m.Early != nil && c.earlyFrom == nil {
-		if answer, err := media.AnswerFrom(c.setup.Offer, *m.Early); err == nil {
+		if answer, err := c.answerFrom(*m.Early); err == nil {
 			c.earlyFrom, c.early = m.Leg, answer
 			c.agree(m.Leg, *m.Early, answer)
 			c.a.Prepare(answer)
@@ -293,6 +290,9 @@ func (c *Call) agree(b Leg, calleeAnswer, callerAnswer media.Description) {
 	c.sides[0] = side{leg: c.a, local: callerAnswer, inUse: callerAnswer, codec: callerAnswer.Codec()}
 	c.sides[1] = side{leg: b, local: calleeAnswer, inUse: calleeAnswer, codec: calleeAnswer.Codec()}
 	by := b.Info().Party + " chose among the caller's codecs that both sides allow"
+	if c.widened {
+		by = b.Info().Party + " took none of the caller's codecs: the server makes it"
+	}
 	c.sides[0].codecB, c.sides[1].codecB = by, by
 }
 
@@ -302,7 +302,7 @@ func (c *Call) answer(m Answered) {
 	if f == nil || f.ended || c.phase >= answering {
 		return // it has been told already that it is not wanted
 	}
-	answer, err := media.AnswerFrom(c.setup.Offer, m.Answer)
+	answer, err := c.answerFrom(m.Answer)
 	if err != nil {
 		m.Leg.Hangup(NotAcceptable.Why(err.Error()))
 		c.forkEnded(f, causeOf(err))
@@ -457,7 +457,9 @@ func (c *Call) forkEnded(f *fork, cause Cause) {
 			best = o.cause
 		}
 	}
-	c.finish(best, "callee")
+	if !c.widen(best) {
+		c.finish(best, "callee")
+	}
 }
 
 // rank orders reasons: what a person decided before what a network did.

@@ -410,11 +410,13 @@ type world struct {
 	legs    []*leg
 	dials   map[string][]*leg // destination to its devices
 	refuse  error             // of Dial
-	ring    time.Duration
-	noLeg   map[string]error // of Revive
-	revived func(*leg)       // may be nil
-	manual  bool             // the test handles messages
-	calls   []*Call
+
+	dialledWith []Setup // one for each Dial
+	ring        time.Duration
+	noLeg       map[string]error // of Revive
+	revived     func(*leg)       // may be nil
+	manual      bool             // the test handles messages
+	calls       []*Call
 
 	movesDone              int
 	moves                  int
@@ -452,7 +454,8 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) Route(_ Party, number string) (string, bool) { return number, number != "nowhere" }
 
-func (w *world) Dial(destination string, _ Setup, owner Owner) (Attempt, error) {
+func (w *world) Dial(destination string, set Setup, owner Owner) (Attempt, error) {
+	w.dialledWith = append(w.dialledWith, set)
 	a := Attempt{Ring: w.ring}
 	for _, l := range w.dials[destination] {
 		l.Own(owner)

@@ -136,7 +136,7 @@ func TestNoCommonCodecSaysWho(t *testing.T) {
 	c.register()
 	d := a.invite("103", a.offer())
 	res := a.expect("488")
-	if w := res.GetHeaders("Warning"); len(w) != 1 || !strings.Contains(w[0].Value(), "pcmu, pcma") || !strings.Contains(w[0].Value(), "gsm") {
+	if w := res.GetHeaders("Warning"); len(w) != 1 || !strings.Contains(w[0].Value(), "pcmu, pcma") || !strings.Contains(w[0].Value(), "amr") {
 		t.Errorf("Warning: %v", w)
 	}
 	a.send("ACK", "sip:103@tincan", dlg{d.callID, d.from, tagOf(res), d.branch, 2}, "")

@@ -97,7 +97,7 @@ func openLab(t *testing.T, dir, addr string) *lab {
 			case "102":
 				f.Digest = "sha256"
 			case "103":
-				f.Codecs = []string{"gsm"}
+				f.Codecs = []string{"amr"} // made nowhere here
 			}
 			forms = append(forms, f)
 		}
