@@ -72,7 +72,8 @@ func (p *path) handOn(from, to Terms, need Way) (sound bool) {
 func (p *path) work(from Terms, worker Sink) {
 	p.minder, _ = worker.(minder)
 	for _, f := range from.Sends {
-		if f.Sound() && p.index[f.PT&127] == 0 {
+		decoded := f.Sound() || f.Name == codec.ComfortNoise && !p.relayed
+		if decoded && p.index[f.PT&127] == 0 {
 			p.set(f, turn{worker: worker})
 		}
 	}

@@ -41,7 +41,7 @@ func (e *ear) take(dst []int16, now time.Duration) bool {
 	defer e.mu.Unlock()
 	if !e.playing && !e.begin(now) {
 		clear(dst)
-		return false
+		return e.background.murmur(dst)
 	}
 	e.fetch(len(dst), now, true)
 	e.pace(len(dst), now)
@@ -56,6 +56,7 @@ func (e *ear) take(dst []int16, now time.Duration) bool {
 	if !e.playing {
 		e.paused, e.head = true, len(e.fifo)
 		sink(dst[:n])
+		e.background.murmur(dst[n:])
 	}
 	return true
 }
@@ -110,7 +111,7 @@ func (e *ear) fetch(want int, now time.Duration, makeUp bool) {
 			e.skip() // there is more than enough to hear
 		case p != nil:
 			e.bridgeHole(p.time - e.next)
-		case e.steady, e.debt >= samplesIn(longestHole, e.rate):
+		case e.steady, e.background.heard, e.debt >= samplesIn(longestHole, e.rate):
 			e.playing = false
 		default:
 			e.expand(want - (len(e.fifo) - e.head))

@@ -13,6 +13,9 @@ func (e *ear) retune(rate int) {
 	e.fifo, e.head = converted(e.fifo, e.head, e.rate, rate)
 	e.debt = e.debt * rate / e.rate
 	e.rate = rate
+	if e.background.heard {
+		e.tuneNoise()
+	}
 	if e.keys != nil {
 		e.keys = newKeyEar(rate, e.keys.tell)
 	}
