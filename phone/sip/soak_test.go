@@ -21,15 +21,13 @@ import (
 const (
 	soakSeed   = 2543
 	soakPhones = 200
-	soakDay    = 24 * time.Hour
 	soakPause  = 3 * time.Hour    // between a phone's calls, up to
 	soakLease  = 30 * time.Minute // of registrations and subscriptions
 	soakTimer  = 10 * time.Minute // of sessions
 
 	soakStreams  = 3               // of ten phones speak TCP, one of these over TLS
 	soakPatience = 2 * time.Minute // with a phone that rings
-	soakRestart  = 12              // hours after which the server is started again
-	soakOff      = 5 * time.Second // which takes so long
+	soakOff      = 5 * time.Second // while the server is started again
 )
 
 // soakRest is how long after a day everything has run out: a lease, a session
@@ -203,9 +201,6 @@ var deedNames = [lastDeed]string{
 	"registered", "subscribed", "called", "answered", "busy", "rang out", "gave up", "caller hung up", "callee hung up",
 	"moved", "transferred", "connected again", "rebooted", "dropped off", "bid farewell in vain",
 }
-
-// leastDeeds is of each kind what makes the day worth its while.
-const leastDeeds = 50
 
 // unheardShare of the answered calls, at most, end without one of the phones being
 // told: it moves just when the other hangs up, or both hang up at once. A server
