@@ -500,7 +500,7 @@ func (s *Server) bound(req *wire.Request, p transport.Path) bool {
 
 func unescape(s string) string {
 	if !strings.Contains(s, "%") {
-		return s
+		return strings.ToValidUTF8(s, "?")
 	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	wire "github.com/emiago/sipgo/sip"
 
@@ -34,7 +35,13 @@ func TestUserOf(t *testing.T) {
 func FuzzEscape(f *testing.F) {
 	f.Add("+49 30/1;a=b@c")
 	f.Fuzz(func(t *testing.T, s string) {
-		if got := unescape(escape(s)); got != s {
+		if !utf8.ValidString(unescape(s)) {
+			t.Errorf("%q became %q, which is no text", s, unescape(s))
+		}
+		if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return // stays escaped
+		}
+		if got := unescape(escape(s)); utf8.ValidString(s) && got != s {
 			t.Errorf("%q came back as %q", s, got)
 		}
 	})
