@@ -162,14 +162,16 @@ func TestEchoAnswersItself(t *testing.T) {
 
 func TestToneIsHeard(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, people(bob)+"[[route]]\nnumber = \"8000\"\nto = \"app:tone\"\n")
-	b := baresip(t, s, bob)
-	b.Dial(t, "8000")
-	b.AwaitEstablished(t)
-	b.Ear().Hears(t, appTone)
-	b.Ear().HearsNot(t, bobTone)
-	b.Hangup(t)
-	b.AwaitClosed(t)
+	s := startServer(t, people(eve, bob)+"[[route]]\nnumber = \"8000\"\nto = \"app:tone\"\n")
+	for number, name := range map[string]string{eve: "opus", bob: "pcmu"} {
+		b := baresip(t, s, number, codec(name))
+		b.Dial(t, "8000")
+		b.AwaitEstablished(t)
+		b.Ear().Hears(t, appTone)
+		b.Ear().HearsNot(t, map[string]float64{eve: eveTone, bob: bobTone}[number])
+		b.Hangup(t)
+		b.AwaitClosed(t)
+	}
 	s.awaitNoCalls(t)
 }
 

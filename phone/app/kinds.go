@@ -1,6 +1,9 @@
 package app
 
-import "tincan/phone/media"
+import (
+	"tincan/phone/codec"
+	"tincan/phone/media"
+)
 
 // echo sends everything back as it came, whatever the codec.
 var echo = kind{
@@ -10,9 +13,10 @@ var echo = kind{
 	},
 }
 
-// tone is 440 Hz at -15 dB, in the codecs that this server can encode.
+// tone is 440 Hz at -15 dB, in the codecs that this server can encode, the
+// cheapest first.
 var tone = kind{
-	codecs: []string{"pcmu", "pcma"},
+	codecs: append([]string{"pcmu", "pcma"}, codec.Made()...),
 	flow: func(e *media.Engine, _ *media.Stream) (media.Flow, func()) {
 		t := media.NewTone(e, media.Tone{})
 		return t, func() { t.Route(nil) }

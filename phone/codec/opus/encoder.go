@@ -55,9 +55,9 @@ import (
 	"unsafe"
 )
 
-// complexity is how hard the encoder thinks, 0 to 10. At 5 speech sounds as good
-// to the ear as at 10 for less than half the work, so that a Raspberry Pi has a
-// core for tens of calls.
+// complexity is how hard the encoder thinks, 0 to 10. At 5 it takes half the time
+// of 10 for speech, and no longer switches to music by itself, which is what the
+// upper steps are for: a Raspberry Pi must serve calls.
 const complexity = 5
 
 // silent is the length up to which a packet need not be sent (opus_encode).
