@@ -57,7 +57,7 @@ func newSpeech(f codec.Format, ptime, rate int) (*speech, error) {
 	if r := s.encoder.Rate(); r < slowest || r > mixMost {
 		return nil, fmt.Errorf("%v: %w at %d Hz: agree on 8000 to 48000", f, ErrCannotBridge, r)
 	}
-	s.frame, s.payload = make([]int16, 0, size), make([]byte, 2*size)
+	s.frame, s.payload = make([]int16, 0, size), make([]byte, 4*size) // of L16 in two channels
 	return s, nil
 }
 
