@@ -36,6 +36,7 @@ type subject struct {
 // setting is what an experiment needs of a server.
 type setting struct {
 	callee     string   // where calls to 9000 go, host:port
+	codec      string   // the only one that the callee takes; any when empty
 	extensions []string // accounts, all with the secret of register.go
 	watched    []string // those of extensions that lamps show
 	calls      int      // media ports wanted

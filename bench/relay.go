@@ -71,7 +71,7 @@ func measureRelay(l *lab, s subject) (values, error) {
 	if err != nil {
 		return nil, err
 	}
-	calls, hangUp, err := stand(server, own)
+	calls, hangUp, err := stand(server, own, relayCalls, load.PCMU)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func measureRelay(l *lab, s subject) (values, error) {
 }
 
 // stand sets up the calls: by SIP, or with the ports that the bare relay prints.
-func stand(server *running, own string) ([]load.Call, func(), error) {
+func stand(server *running, own string, n int, takes load.Codec) ([]load.Call, func(), error) {
 	if server.address == "" {
 		return pairs(server)
 	}
@@ -110,12 +110,13 @@ func stand(server *running, own string) ([]load.Call, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	board.Take(takes)
 	var calls []load.Call
 	hangUp := func() {
 		board.Close()
 		closeAll(calls)
 	}
-	for range relayCalls {
+	for range n {
 		call, err := board.Call(context.Background())
 		if err != nil {
 			hangUp()

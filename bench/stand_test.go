@@ -23,7 +23,7 @@ func TestCallsStandThroughTheBarePeer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Stop()
-	calls, hangUp, err := stand(server, own)
+	calls, hangUp, err := stand(server, own, relayCalls, load.PCMU)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,12 @@ func (s setting) space() string {
 	var b strings.Builder
 	if s.callee != "" {
 		fmt.Fprintf(&b, "[[trunk]]\nname = \"load\"\naddress = %q\nmatch = [\"127.0.0.1\"]\n", s.callee)
-		b.WriteString("[[route]]\nfrom = \"trunk:load\"\nnumber = \"9000\"\nto = \"trunk:load/9000\"\n")
+		to := "load"
+		if s.codec != "" { // who calls takes any
+			to = "other"
+			fmt.Fprintf(&b, "[[trunk]]\nname = %q\naddress = %q\ncodecs = [%q]\n", to, s.callee, s.codec)
+		}
+		fmt.Fprintf(&b, "[[route]]\nfrom = \"trunk:load\"\nnumber = \"9000\"\nto = \"trunk:%s/9000\"\n", to)
 	}
 	for _, number := range s.extensions {
 		fmt.Fprintf(&b, "[[extension]]\nnumber = %q\nname = \"Phone %s\"\nsecret = %q\n", number, number, secret)

@@ -39,6 +39,7 @@ const (
 type Call struct {
 	A, B     *net.UDPConn
 	ToA, ToB netip.AddrPort // the server's ports: where A's sound goes, and B's
+	FromB    Codec          // what B says; A says PCMU
 }
 
 // Close closes both sockets.
@@ -75,7 +76,9 @@ func (r Result) Percentile(p float64) time.Duration {
 	return r.Delays[int(p*float64(len(r.Delays)-1))]
 }
 
-// Stream sends sound in every call, both ways, for d or until ctx is done.
+// Stream sends sound in every call, both ways, for d or until ctx is done. What
+// a server has decoded and encoded has lost the time in it: count its packets,
+// and look at no delay.
 func Stream(ctx context.Context, calls []Call, d time.Duration) (Result, error) {
 	start := time.Now()
 	stop := start.Add(d)
@@ -118,7 +121,7 @@ func (s *stream) send(ctx context.Context, call Call, i int) {
 	offset := packetEvery * time.Duration(i) / time.Duration(len(s.sent))
 	timer := time.NewTimer(offset)
 	defer timer.Stop()
-	a, b := newPacket(uint32(2*i+1)), newPacket(uint32(2*i+2))
+	a, b := newPacket(uint32(2*i+1), PCMU), newPacket(uint32(2*i+2), call.FromB)
 	for next := s.start.Add(offset); next.Before(s.stop); {
 		select {
 		case <-timer.C:
@@ -153,12 +156,12 @@ func (s *stream) receive(conn *net.UDPConn, delays *[]time.Duration) {
 	}
 }
 
-// packet is an RTP packet of PCMU that is sent again and again.
+// packet is an RTP packet that is sent again and again.
 type packet []byte
 
-func newPacket(ssrc uint32) packet {
+func newPacket(ssrc uint32, c Codec) packet {
 	p := make(packet, headerBytes+payloadBytes)
-	p[0] = rtpVersion
+	p[0], p[1] = rtpVersion, c.PT
 	binary.BigEndian.PutUint32(p[8:], ssrc)
 	return p
 }

@@ -37,7 +37,23 @@ type Switchboard struct {
 	ended  chan struct{}
 	next   chan *setup // the call being set up; its INVITE takes it
 	calls  []*sipgo.DialogClientSession
+	takes  Codec // what it answers with
 }
+
+// Codec is one of G.711's laws (RFC 3551, table 4).
+type Codec struct {
+	PT   uint8
+	Name string
+}
+
+// The laws: what every call is made with, and another for who answers.
+var (
+	PCMU = Codec{0, "PCMU"}
+	PCMA = Codec{8, "PCMA"}
+)
+
+// Take sets what calls are answered with from now on, else PCMU.
+func (s *Switchboard) Take(c Codec) { s.takes = c }
 
 // setup is a call on its way: B's leg fills in where its sound goes.
 type setup struct {
@@ -48,7 +64,7 @@ type setup struct {
 // NewSwitchboard listens on own (host:port, UDP) and will call number at server
 // (host:port). Close ends it.
 func NewSwitchboard(own, server, number string) (*Switchboard, error) {
-	s := &Switchboard{own: own, ended: make(chan struct{}), next: make(chan *setup, 1)}
+	s := &Switchboard{own: own, takes: PCMU, ended: make(chan struct{}), next: make(chan *setup, 1)}
 	if err := wire.ParseUri("sip:"+number+"@"+server, &s.server); err != nil {
 		return nil, err
 	}
@@ -138,7 +154,7 @@ func (s *Switchboard) answer(r *wire.Request, tx wire.ServerTransaction) {
 			return
 		}
 		pending.toB <- to
-		if err := leg.RespondSDP(description(pending.call.B)); err != nil {
+		if err := leg.RespondSDP(description(pending.call.B, s.takes)); err != nil {
 			return
 		}
 		<-leg.Context().Done()
@@ -165,7 +181,7 @@ func (s *Switchboard) Call(ctx context.Context) (Call, error) {
 func (s *Switchboard) setUp(ctx context.Context, call *Call) error {
 	pending := &setup{call: *call, toB: make(chan netip.AddrPort, 1)}
 	s.next <- pending
-	leg, err := s.out.Invite(ctx, s.server, description(call.A), wire.NewHeader("Content-Type", "application/sdp"))
+	leg, err := s.out.Invite(ctx, s.server, description(call.A, PCMU), wire.NewHeader("Content-Type", "application/sdp"))
 	if err != nil {
 		return err
 	}
@@ -179,7 +195,7 @@ func (s *Switchboard) setUp(ctx context.Context, call *Call) error {
 	if call.ToA, err = mediaAddress(leg.InviteResponse.Body()); err != nil {
 		return err
 	}
-	call.ToB = <-pending.toB
+	call.ToB, call.FromB = <-pending.toB, s.takes
 	return nil
 }
 
@@ -196,11 +212,11 @@ func (s *Switchboard) Close() {
 	<-s.ended
 }
 
-// description offers or answers PCMU at a socket's port (RFC 8866).
-func description(conn *net.UDPConn) []byte {
+// description offers or answers a codec at a socket's port (RFC 8866).
+func description(conn *net.UDPConn, c Codec) []byte {
 	port := conn.LocalAddr().(*net.UDPAddr).Port
 	return fmt.Appendf(nil, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"+
-		"m=audio %d RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n", port)
+		"m=audio %d RTP/AVP %d\r\na=rtpmap:%[2]d %s/8000\r\n", port, c.PT, c.Name)
 }
 
 // mediaAddress is where a description wants its sound: the last c= line above

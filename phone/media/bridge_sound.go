@@ -52,6 +52,17 @@ func (b *Bridge) Tap(t Tap) (*Tapping, error) {
 	return p, nil
 }
 
+// Hearing tells what was met in what flow side (0 or 1) sends, as far as it had
+// to be decoded.
+func (b *Bridge) Hearing(side int) Hearing {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.ears[side]; e != nil {
+		return e.heard()
+	}
+	return Hearing{}
+}
+
 // raise makes the bridge mix for one more.
 func (b *Bridge) raise() (*Mixer, [2]*Seat, error) {
 	b.mu.Lock()

@@ -31,7 +31,7 @@ func hostileTo(t *testing.T, need Way, formats ...codec.Format) *hostile {
 	return h
 }
 
-func (h *hostile) ear() Hearing { return h.bridge.ears[0].heard() }
+func (h *hostile) ear() Hearing { return h.bridge.Hearing(0) }
 
 // well lets the party speak properly, and checks that it is heard.
 func (h *hostile) well() {
