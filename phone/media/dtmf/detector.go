@@ -46,11 +46,10 @@ type Detector struct {
 	loud      float64 // amplitude of softest
 	looked    int     // looks so far
 
-	last  glimpse
-	run   int // looks like last in a row
-	miss  int
-	down  rune // the key held down; 0: none
-	since time.Duration
+	last glimpse
+	run  int // looks like last in a row
+	miss int
+	down rune // the key held down; 0: none
 }
 
 // probe is one frequency to look at.

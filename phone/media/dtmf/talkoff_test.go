@@ -30,7 +30,7 @@ func TestSpeechIsNoKey(t *testing.T) {
 		}
 		t.Skip("espeak-ng is not installed: scripts/deps test")
 	}
-	want := time.Hour
+	want := talkOff
 	if testing.Short() {
 		want = time.Minute
 	}
