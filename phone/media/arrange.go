@@ -208,7 +208,7 @@ func (b *Bridge) change(i int, from, to *path) {
 	case !to.relayed && from.relayed && pending == nil:
 		e.anew()
 		if m != nil && (remembers(e.sends[0]) || remembers(m.format)) {
-			to.lessons.Store(&lessons{old: from, ear: e, mouth: m})
+			to.lessons.Store(newLessons(from, e, m))
 		}
 	}
 }

@@ -70,7 +70,15 @@ func (m *mouth) hush(n int, now time.Duration) {
 	m.voice.hush(n, now, m)
 }
 
-// finish sends what waits for a packet to be full.
+// wants tells whether sound waits that cannot be sent without more.
+func (m *mouth) wants() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, framed := m.voice.encoder.(codec.Framed)
+	return framed && len(m.voice.frame) > 0
+}
+
+// finish sends what waits for a packet to be full, where it can be shorter.
 func (m *mouth) finish(now time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,7 +2,6 @@ package media
 
 import (
 	"sync/atomic"
-	"time"
 
 	"tincan/phone/codec"
 	"tincan/phone/media/rtp"
@@ -77,19 +76,24 @@ type landing struct {
 	mouth *mouth
 }
 
-// land says it. It is for the goroutine that delivers, so that nothing is
-// overtaken.
-func (p *path) land(now time.Duration) {
-	if l := p.landing.Swap(nil); l != nil {
-		l.ear.drain(l.mouth, now)
-		l.mouth.finish(now)
+// land says it, before a packet. It is for the goroutine that delivers, so that
+// nothing is overtaken.
+func (p *path) land(pkt *Packet) {
+	l := p.landing.Swap(nil)
+	if l == nil {
+		return
 	}
+	l.ear.drain(l.mouth, pkt.Arrival)
+	if l.mouth.wants() { // a packet of whole frames is filled up with what comes next
+		(&transcoder{l.ear, l.mouth}).carry(pkt)
+	}
+	l.mouth.finish(pkt.Arrival)
 }
 
 // Deliver carries a packet.
 func (p *path) Deliver(pkt *Packet) {
-	if p.landing.Load() != nil {
-		p.land(pkt.Arrival)
+	if pkt.Type == Media && p.landing.Load() != nil {
+		p.land(pkt)
 	}
 	if pkt.Format == nil { // RTCP, ZRTP, STUN
 		if p.relayed && !p.bare {

@@ -123,20 +123,13 @@ func (s *speech) hush(n int, now time.Duration, to hearer) {
 	}
 }
 
-// finish sends what waits for its packet to be full: short where the codec
-// takes any length, else filled up with the same sound again.
+// finish sends what waits for its packet to be full, short where the codec takes
+// any length; else it is left out.
 func (s *speech) finish(now time.Duration, to hearer) {
-	begun := len(s.frame)
-	if begun == 0 {
-		return
+	if _, framed := s.encoder.(codec.Framed); !framed && len(s.frame) > 0 {
+		s.utter(now, to)
 	}
-	if _, framed := s.encoder.(codec.Framed); framed {
-		s.frame = s.frame[:cap(s.frame)]
-		for i := begun; i < len(s.frame); i++ {
-			s.frame[i] = s.frame[2*begun-1-min(i, 2*begun-1)] // mirrored: no edge
-		}
-	}
-	s.utter(now, to)
+	s.frame = s.frame[:0]
 }
 
 // utter encodes the packet; nothing is sent when the codec has nothing to send.
