@@ -9,7 +9,7 @@ type Processor struct{}
 
 // New errs: this build has no library.
 func New(int, Options) (*Processor, error) {
-	return nil, errors.New("speexdsp: echo, noise and level cannot be treated: this program was built without a C compiler: build with `make build` on a machine that has one")
+	return nil, errors.New("speexdsp: echo, noise and level cannot be treated: this program was built without a C compiler or the library: `scripts/deps codecs`, then `make build`")
 }
 
 // Frame is 0.
