@@ -66,6 +66,9 @@ type Call struct {
 	pending     *media.Description // what offeredTo was offered, until it answers
 	offeredTo   Leg
 	bridges     []*media.Bridge
+	sound       *media.Bridge // of them, that of the voices
+	sounds      []*attached
+	music       [2]*attached // what a side on hold hears
 	ring        *time.Timer
 	ledger      *time.Timer // the ledger has until then to answer
 	splice      *time.Timer // until the standing call is written again
@@ -173,6 +176,10 @@ func (c *Call) handle(m any) {
 		}
 	case end:
 		c.finish(m.cause, "server")
+	case attach:
+		c.attach(m)
+	case detach:
+		c.detach(m.a)
 	default:
 		c.handleMove(m)
 	}
@@ -187,6 +194,8 @@ func (c *Call) late(m any) {
 		return
 	}
 	switch m := m.(type) {
+	case attach:
+		m.done <- ErrNoCall
 	case Offered:
 		m.Leg.Reply(media.Description{}, Normal)
 	case Ended:

@@ -77,7 +77,7 @@ type Ledger interface {
 	Stand(id string, state []byte, done func(error))
 }
 
-// Config is what an Exchange depends on; none may be nil.
+// Config is what an Exchange depends on; none may be nil but Music.
 type Config struct {
 	Node     string
 	Router   Router
@@ -86,6 +86,9 @@ type Config struct {
 	Logger   *slog.Logger
 	RingTime time.Duration // until an unanswered call is given up
 	NewID    func() string // IDs sort by the time at which they were made
+	// Music gives what a party on hold hears, from media goroutines as
+	// media.Source says; false: silence.
+	Music func() (media.Source, bool)
 }
 
 // MaxCalls bounds the calls at once; more are refused with 503.

@@ -27,6 +27,7 @@ func (c *Call) finish(cause Cause, by string) {
 	}
 	rec := c.record(cause)
 	c.unjoin()
+	c.silence()
 	c.endMoves(cause)
 	for _, f := range c.forks {
 		if !f.ended && f.leg != c.b || f.leg == c.b && phase < answering && !f.ended {

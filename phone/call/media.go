@@ -21,6 +21,10 @@ func (c *Call) join() bool {
 			continue
 		}
 		c.bridges = append(c.bridges, br)
+		if p.kind == media.Audio && c.sound == nil {
+			c.sound = br
+			c.resume()
+		}
 	}
 	c.muteHeld()
 	return true
@@ -68,15 +72,19 @@ func (c *Call) unjoin() {
 	for _, br := range c.bridges {
 		br.Close()
 	}
-	c.bridges = nil
+	c.bridges, c.sound = nil, nil
 }
 
-// muteHeld makes who is on hold hear nothing of who holds, and the other way.
+// muteHeld makes who is on hold hear nothing of who holds but music, and the other
+// way nothing.
 func (c *Call) muteHeld() {
 	held := c.sides[0].held || c.sides[1].held
 	for _, br := range c.bridges {
 		br.Mute(0, held)
 		br.Mute(1, held)
+	}
+	if c.phase == standing {
+		c.entertain()
 	}
 }
 
