@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,6 +51,24 @@ func (k *checker) all() {
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "auto", "text", "json")
 	k.oneOf("store.synchronous", c.Store.Synchronous, "normal", "full")
+	k.sound()
+}
+
+// words are a language and a country.
+var (
+	languageForm = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$`)
+	countryForm  = regexp.MustCompile(`^[a-z]{2}$`)
+)
+
+func (k *checker) sound() {
+	s := &k.config.Sound
+	if !languageForm.MatchString(s.Language) {
+		k.fault("sound.language", fmt.Sprintf("%q is not a language", s.Language), `write it as "en", "fr" or "pt-br" instead`)
+	}
+	if !countryForm.MatchString(s.Country) {
+		k.fault("sound.country", fmt.Sprintf("%q is not a country", s.Country), `write two letters such as "de" instead`)
+	}
+	k.oneOf("sound.missing", s.Missing, "tone", "silence")
 }
 
 func (k *checker) oneOf(key, word string, known ...string) {

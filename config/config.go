@@ -30,6 +30,7 @@ type Config struct {
 	SIP   SIP   `toml:"sip"`
 	Gate  Gate  `toml:"gate"`
 	RTP   RTP   `toml:"rtp"`
+	Sound Sound `toml:"sound"`
 	HTTP  HTTP  `toml:"http"`
 	Log   Log   `toml:"log"`
 	Store Store `toml:"store"`
@@ -113,6 +114,32 @@ type RTP struct {
 	Timeout time.Duration `toml:"timeout"`
 }
 
+// Sound is the table [sound]: what people hear from the server itself.
+type Sound struct {
+	// Language is that of recordings and speech, such as en, fr or zh. Default en.
+	Language string `toml:"language"`
+	// Country is that of tones: two letters, such as de. Default us.
+	Country string `toml:"country"`
+	// Prompts is a folder of the user's own recordings, one folder in it for each
+	// language; they go before those of Debian's asterisk-core-sounds. Default
+	// sounds in Data. Relative to the folder of the file.
+	Prompts string `toml:"prompts"`
+	// Music is what is heard on hold: a folder of files, or the address of a stream
+	// (http or https, MP3 or Ogg Opus); empty: silence. Default
+	// /usr/share/asterisk/moh, Debian's asterisk-moh-opsound, if it is there.
+	// Relative to the folder of the file.
+	Music string `toml:"music"`
+	// Recordings is the folder that calls are recorded in. Default recordings in
+	// Data. Relative to the folder of the file.
+	Recordings string `toml:"recordings"`
+	// Missing is what is heard in place of a recording that cannot be played: tone
+	// or silence. Default tone.
+	Missing string `toml:"missing"`
+}
+
+// DebianMusic is where Debian installs music on hold.
+const DebianMusic = "/usr/share/asterisk/moh"
+
 // HTTP is the table [http].
 type HTTP struct {
 	// Listen is ip:port for /healthz and /metrics; empty for none. Default
@@ -158,6 +185,7 @@ func Defaults() *Config {
 		},
 		Gate:  Gate{Enabled: true, Rate: 50, Burst: 2000, Total: 5000},
 		RTP:   RTP{Ports: "10000-20000", First: 10000, Last: 20000, Timeout: 60 * time.Second},
+		Sound: Sound{Language: "en", Country: "us", Music: DebianMusic, Missing: "tone"},
 		HTTP:  HTTP{Listen: "127.0.0.1:8080"},
 		Log:   Log{Level: "info", Format: "auto"},
 		Store: Store{Synchronous: "normal"},

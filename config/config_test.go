@@ -74,6 +74,13 @@ exempt = ["192.0.2.0/24"]
 [rtp]
 ports = "30000-30003"
 timeout = "5s"
+[sound]
+language = "fr"
+country = "ch"
+prompts = "/p"
+music = "https://radio.example/stream"
+recordings = "/r"
+missing = "silence"
 [http]
 listen = ""
 [log]
@@ -95,6 +102,9 @@ synchronous = "full"
 		},
 		Gate:  Gate{Rate: 1, Burst: 2, Total: 3, Exempt: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}},
 		RTP:   RTP{Ports: "30000-30003", First: 30000, Last: 30003, Timeout: 5 * time.Second},
+		Sound: Sound{
+			Language: "fr", Country: "ch", Prompts: "/p", Music: "https://radio.example/stream", Recordings: "/r", Missing: "silence",
+		},
 		Log:   Log{Level: "debug", Format: "json"},
 		Store: Store{Synchronous: "full"},
 	}
@@ -118,6 +128,10 @@ register_max = "1s"
 ports = "10000-20000"
 [http]
 listen = "0.0.0.0:5060"
+[sound]
+language = "English"
+country = "uk2"
+missing = "moo"
 [log]
 level = "warning"
 `))
@@ -137,7 +151,10 @@ tincan.toml:9:1: key "sip.certificate": has no key beside it; write key = "FILE.
 tincan.toml:10:1: key "sip.register_max": 1s is below register_min, 1m0s; write register_max = "1h" instead
 tincan.toml:14:1: key "http.listen": 0.0.0.0:5060 is taken by sip.tcp[0] already; choose another port
 tincan.toml:14:1: key "http.listen": 0.0.0.0:5060 is taken by sip.tls[0] already; choose another port
-tincan.toml:16:1: key "log.level": "warning" is not known; write one of debug, info, warn, error instead, or remove it`
+tincan.toml:16:1: key "sound.language": "English" is not a language; write it as "en", "fr" or "pt-br" instead
+tincan.toml:17:1: key "sound.country": "uk2" is not a country; write two letters such as "de" instead
+tincan.toml:18:1: key "sound.missing": "moo" is not known; write one of tone, silence instead, or remove it
+tincan.toml:20:1: key "log.level": "warning" is not known; write one of debug, info, warn, error instead, or remove it`
 	if d := cmp.Diff(want, err.Error()); d != "" {
 		t.Error(d)
 	}

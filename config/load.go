@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"tincan/config/form"
 )
@@ -63,7 +64,11 @@ func Parse(name string, text []byte) (*Config, error) {
 
 // settle makes relative paths relative to the file's folder.
 func (c *Config) settle(dir string) {
-	for _, p := range []*string{&c.Data, &c.SIP.Certificate, &c.SIP.Key, &c.SIP.Authorities} {
+	paths := []*string{&c.Data, &c.SIP.Certificate, &c.SIP.Key, &c.SIP.Authorities, &c.Sound.Prompts, &c.Sound.Recordings}
+	if !strings.Contains(c.Sound.Music, "://") {
+		paths = append(paths, &c.Sound.Music)
+	}
+	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}

@@ -63,6 +63,9 @@ func (s *server) controlHandler() http.Handler {
 	r.get("/registrations", func(*http.Request) (any, error) { return s.registrations(), nil })
 	r.get("/trunks/state", func(*http.Request) (any, error) { return s.sip.Trunks(), nil })
 	r.post("/hangup/{id}", s.hangup)
+	r.post("/play/{id}", s.play)
+	r.post("/record/{id}", s.record)
+	r.post("/mix/{id}", s.mix)
 	r.post("/messages", s.sendText)
 	r.mux.HandleFunc("GET /trace", s.traceStream)
 	o := &objects{

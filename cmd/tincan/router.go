@@ -8,7 +8,6 @@ import (
 	"net"
 	"time"
 
-	"tincan/phone/app"
 	"tincan/phone/call"
 	"tincan/phone/dialplan"
 )
@@ -53,8 +52,8 @@ func (r *router) Dial(destination string, set call.Setup, owner call.Owner) (a c
 		}
 		a.Legs, err = r.s.sip.DialTrunk(trunk, number, set, owner)
 		return a, err
-	case "app":
-		leg, err := app.Dial(r.s.media, d.Name, set, owner)
+	case "app", "conference":
+		leg, err := r.s.apps.Dial(d.Kind, d.Name, d.Rest, set, owner)
 		if err == nil {
 			a.Legs = []call.Leg{leg}
 		}
@@ -69,7 +68,7 @@ func (r *router) Revive(kind string, state []byte, owner call.Owner) (call.Leg, 
 	case "sip":
 		return r.s.sip.Revive(state, owner)
 	case "app":
-		return app.Revive(r.s.media, state, owner)
+		return r.s.apps.Revive(state, owner)
 	}
 	return nil, fmt.Errorf("unknown kind of leg %q", kind)
 }

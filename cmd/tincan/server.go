@@ -16,12 +16,15 @@ import (
 
 	"tincan/bus"
 	"tincan/config"
+	"tincan/phone/app"
+	"tincan/phone/app/conference"
 	"tincan/phone/call"
 	"tincan/phone/call/record"
 	"tincan/phone/dialplan"
 	"tincan/phone/directory"
 	"tincan/phone/event"
 	"tincan/phone/media"
+	"tincan/phone/media/prompt"
 	"tincan/phone/message"
 	"tincan/phone/presence"
 	"tincan/phone/sip"
@@ -56,6 +59,12 @@ type server struct {
 	space      *space.Space
 	media      *media.Engine
 	exchange   *call.Exchange
+	apps       *app.Apps
+	prompts    *prompt.Library
+	rooms      *conference.Rooms
+	recordings string                      // folder
+	hold       func() (media.Source, bool) // what is heard on hold
+	tapes      tapes
 	gate       *gate.Limiter
 	sip        *sip.Server
 	lamps      *packages.Watch
@@ -188,6 +197,9 @@ func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	s.onClose(s.media.Close)
+	if err := s.openSound(cfg); err != nil {
+		return err
+	}
 	certs, err := openCertificate(cfg, s.log)
 	if err != nil {
 		return err
@@ -206,7 +218,7 @@ func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
 	s.onClose(s.sip.Close)
 	s.exchange = call.New(call.Config{
 		Node: node, Router: &router{s}, Ledger: s.ledger, Bus: &s.bus, Logger: s.log,
-		RingTime: cfg.SIP.RingTimeout, NewID: newID,
+		RingTime: cfg.SIP.RingTimeout, NewID: newID, Music: s.hold,
 	})
 	s.sip.SetCalls(s.exchange)
 	s.external.found = func(netip.Addr) { s.sip.Reconfigure(s.settings(s.cfg())) }

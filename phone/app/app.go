@@ -1,185 +1,154 @@
 // Package app has what answers a call itself. An application is a leg like any
-// other: it is offered the caller's media, answers, and its flows are bridged
-// to the caller's.
+// other: it is offered the caller's media, answers, and its flow is bridged to the
+// caller's.
 //
-//	app:echo  sends back what it hears
-//	app:tone  a continuous tone, to test a line
+//	app:echo               sends back what it hears
+//	app:delayed-echo/MS    the same, later
+//	app:tone/WHICH         ring, busy, ... of the country, or a cadence as 425/500,0/500
+//	app:milliwatt          1004 Hz at 0 dBm0, to measure lines with
+//	app:play/NAME&NAME     recordings, then the end
+//	app:music              music on hold
+//	app:record/NAME        records the caller; # plays it back
+//	conference:NAME        a room (package conference)
 //
-// Each further application gets a folder of its own below.
+// leg.go is the leg, the same for all; a program is what one application does,
+// each in a file of its own. There are no goroutines here but those of players
+// and recorders (package deck).
 package app
 
 import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"slices"
-	"sync"
+	"log/slog"
+	"time"
 
+	"tincan/bus"
+	"tincan/phone/app/conference"
 	"tincan/phone/call"
+	"tincan/phone/codec"
+	"tincan/phone/event"
 	"tincan/phone/media"
+	"tincan/phone/media/prompt"
 )
 
-// leg is an application's side of a call (call.Leg). It answers at once.
-type leg struct {
-	id, name string
-	offer    media.Description
-
-	mu    sync.Mutex // guards what follows
-	owner call.Owner
-	flows []media.Flow
-	close []func()
+// Config is what applications need. Of what is nil or empty, the applications
+// that need it refuse calls.
+type Config struct {
+	Media   *media.Engine
+	Rooms   *conference.Rooms
+	Prompts *prompt.Library
+	// Language is that of prompts; empty: en. Country is that of tones; empty: us.
+	Language, Country string
+	// Music gives what is heard on hold.
+	Music func() (media.Source, bool)
+	// Recordings is the folder that calls are recorded in; it is made.
+	Recordings string
+	// Quiet makes what cannot be played silence instead of a tone.
+	Quiet  bool
+	Bus    *bus.Bus // may be nil
+	Logger *slog.Logger
 }
 
-var _ call.Leg = (*leg)(nil)
+// Apps are the applications. Safe for any goroutine.
+type Apps struct{ config Config }
+
+// New makes the applications.
+func New(c Config) *Apps {
+	if c.Language == "" {
+		c.Language = prompt.Fallback
+	}
+	if c.Country == "" {
+		c.Country = "us"
+	}
+	return &Apps{c}
+}
+
+// program is one application at work for one caller. Its methods do not block and
+// may be called by any goroutine.
+type program interface {
+	flow() media.Flow
+	digit(key byte)
+	close()
+}
 
 // kind is one application.
 type kind struct {
-	codecs []string // that it can take; nil: any
-	flow   func(*media.Engine, *media.Stream) (flow media.Flow, closeFlow func())
+	codecs func() []string // that it can take; nil: any
+	start  func(*Apps, *leg) (program, error)
 }
 
-func kinds(name string) (kind, bool) {
+// kinds finds an application by kind and name of a destination.
+func kinds(of, name string) (kind, bool) {
+	if of == "conference" {
+		return kind{codec.Made, startConference}, true
+	}
 	switch name {
 	case "echo":
-		return echo, true
+		return kind{nil, startEcho}, true
+	case "delayed-echo":
+		return kind{codec.Made, startDelayedEcho}, true
 	case "tone":
-		return tone, true
+		return kind{codec.Made, startTone}, true
+	case "milliwatt":
+		return kind{codec.Made, startMilliwatt}, true
+	case "play":
+		return kind{codec.Made, startPlay}, true
+	case "music":
+		return kind{codec.Made, startMusic}, true
+	case "record":
+		return kind{codec.Made, startRecord}, true
 	}
 	return kind{}, false
 }
 
-// Dial begins an application: it answers the offer with the caller's first
-// codec that it takes.
-func Dial(e *media.Engine, name string, set call.Setup, owner call.Owner) (call.Leg, error) {
-	k, ok := kinds(name)
+// Dial begins an application for a destination, of kind app or conference: it
+// answers the offer with the caller's first codec that it takes.
+func (a *Apps) Dial(of, name, rest string, set call.Setup, owner call.Owner) (call.Leg, error) {
+	k, ok := kinds(of, name)
 	if !ok {
 		return nil, call.NotFound.Why("there is no application " + name)
 	}
-	offer, err := media.OfferFrom(set.Offer, set.From.Codecs, k.codecs)
+	var codecs []string
+	if k.codecs != nil {
+		codecs = k.codecs()
+	}
+	offer, err := media.OfferFrom(set.Offer, set.From.Codecs, codecs)
 	if err != nil {
 		return nil, err
 	}
 	var id [8]byte
 	_, _ = rand.Read(id[:])
-	l := &leg{id: hex.EncodeToString(id[:]), name: name, owner: owner, offer: first(offer)}
-	l.open(e, k)
-	owner.Post(call.Answered{Leg: l, Answer: l.offer})
+	l := &leg{state: state{ID: hex.EncodeToString(id[:]), Kind: of, Name: name, Rest: rest, Call: set.CallID, Offer: first(offer)}, owner: owner}
+	if err := l.open(a, k); err != nil {
+		return nil, err
+	}
+	owner.Post(call.Answered{Leg: l, Answer: l.state.Offer})
 	return l, nil
 }
 
-// first keeps one codec a line, beside telephone events, and sound alone.
-func first(d media.Description) media.Description {
-	for i := range d.Streams {
-		st := &d.Streams[i]
-		if st.Kind != media.Audio || st.Refused() {
-			*st = media.Stream{Kind: st.Kind, Name: st.Name, Proto: st.Proto, Raw: st.Raw, Formats: st.Formats}
-			continue
-		}
-		kept := st.Voice()[:1]
-		for _, f := range st.Formats {
-			if f.Name == "telephone-event" {
-				kept = append(kept, f)
-			}
-		}
-		st.Formats = kept
-	}
-	return d
-}
-
-func (l *leg) open(e *media.Engine, k kind) {
-	l.flows = make([]media.Flow, len(l.offer.Streams))
-	for i := range l.offer.Streams {
-		if st := &l.offer.Streams[i]; !st.Refused() {
-			flow, end := k.flow(e, st)
-			l.flows[i], l.close = flow, append(l.close, end)
-		}
-	}
-}
-
-// state is what a restart needs.
-type state struct {
-	ID    string            `json:"id"`
-	Name  string            `json:"name"`
-	Offer media.Description `json:"offer"`
-}
-
-// Revive goes on with an application after a restart.
-func Revive(e *media.Engine, saved []byte, owner call.Owner) (call.Leg, error) {
-	var s state
-	if err := call.Decode(saved, &s); err != nil {
+// Revive goes on with an application after a restart: from its beginning.
+func (a *Apps) Revive(saved []byte, owner call.Owner) (call.Leg, error) {
+	l := &leg{owner: owner}
+	if err := call.Decode(saved, &l.state); err != nil {
 		return nil, fmt.Errorf("application's state: %w", err)
 	}
-	k, ok := kinds(s.Name)
+	k, ok := kinds(l.state.Kind, l.state.Name)
 	if !ok {
-		return nil, fmt.Errorf("there is no application %s", s.Name)
+		return nil, fmt.Errorf("there is no application %s", l.state.Name)
 	}
-	l := &leg{id: s.ID, name: s.Name, owner: owner, offer: s.Offer}
-	l.open(e, k)
-	return l, nil
+	return l, l.open(a, k)
 }
 
-func (l *leg) ID() string { return l.id }
-
-func (l *leg) Own(o call.Owner) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.owner = o
+// failed says that something could not be played or recorded.
+func (a *Apps) failed(l *leg, err error) {
+	a.config.Logger.Warn("an application cannot play or record", "call", l.state.Call, "app", l.party(), "error", err)
+	a.tell(event.Sound{Call: l.state.Call, Step: "failed", Detail: err.Error()})
 }
 
-// Able is what it was offered and takes (call.Leg).
-func (l *leg) Able() media.Description { return l.offer }
-
-func (l *leg) Alert(int, *media.Description)  {}
-func (l *leg) Answer(media.Description)       {}
-func (l *leg) Prepare(media.Description)      {}
-func (l *leg) Hangup(call.Cause)              {}
-func (l *leg) Reply(media.Description, error) {}
-func (l *leg) Digit(media.Digit)              {}
-
-// Offer takes any change: an application follows the other side.
-func (l *leg) Offer(d media.Description) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.owner != nil {
-		l.owner.Post(call.Reanswered{Leg: l, Answer: l.within(d)})
+func (a *Apps) tell(e event.Sound) {
+	if a.config.Bus != nil && a.config.Bus.Listened() {
+		e.Time = time.Now()
+		a.config.Bus.Publish(e)
 	}
-}
-
-// within refuses the lines of an offer that the application has no flow for.
-func (l *leg) within(d media.Description) media.Description {
-	d.Streams = slices.Clone(d.Streams)
-	for i := range d.Streams {
-		st := &d.Streams[i]
-		if st.Kind != media.Audio || i >= len(l.flows) || l.flows[i] == nil {
-			*st = media.Stream{Kind: st.Kind, Name: st.Name, Proto: st.Proto, Raw: st.Raw, Formats: st.Formats}
-		}
-	}
-	return d
-}
-
-func (l *leg) Flows() []media.Flow {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return append([]media.Flow(nil), l.flows...)
-}
-
-func (l *leg) Release() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, end := range l.close {
-		end()
-	}
-	l.close, l.flows = nil, nil
-}
-
-func (l *leg) Info() call.Info {
-	return call.Info{Kind: "app", Party: "app:" + l.name, Device: l.name}
-}
-
-func (l *leg) State() []byte {
-	b, err := call.Encode(state{l.id, l.name, l.offer})
-	if err != nil {
-		return nil // cannot be: plain data
-	}
-	return b
 }

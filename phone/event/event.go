@@ -79,3 +79,23 @@ type Store struct {
 	Up     bool      `json:"up"`
 	Detail string    `json:"detail"`
 }
+
+// Sound is something that could not be played or recorded, or a recording that is
+// made.
+type Sound struct {
+	Time    time.Time     `json:"time"`
+	Call    string        `json:"call"`
+	Step    string        `json:"step"` // "failed" or "recorded"
+	File    string        `json:"file,omitempty"`
+	Seconds float64       `json:"seconds,omitempty"` // of a recording
+	Lost    time.Duration `json:"lost,omitempty"`    // of it, silence as the disk was too slow
+	Detail  string        `json:"detail,omitempty"`
+}
+
+// Speaking is someone in a conference beginning or ending to speak.
+type Speaking struct {
+	Time time.Time `json:"time"`
+	Room string    `json:"room"`
+	Call string    `json:"call"`
+	On   bool      `json:"on"`
+}

@@ -20,6 +20,7 @@ import (
 
 	"tincan/bus"
 	"tincan/phone/app"
+	"tincan/phone/app/conference"
 	"tincan/phone/call"
 	"tincan/phone/call/record"
 	"tincan/phone/directory"
@@ -41,6 +42,7 @@ type lab struct {
 	binds   *directory.Bindings
 	ledger  *record.Ledger
 	media   *media.Engine
+	apps    *app.Apps
 	calls   *call.Exchange
 	sip     *Server
 	subs    *watch.Watch
@@ -114,6 +116,7 @@ func openLab(t *testing.T, dir, addr string) *lab {
 	l.media, err = media.NewEngine(media.Config{First: 20000, Last: 29999, Logger: log})
 	must(err)
 	b := &bus.Bus{}
+	l.apps = app.New(app.Config{Media: l.media, Rooms: conference.New(l.media, b), Bus: b, Logger: log})
 	l.sip = New(Config{
 		Node: "n1", Realm: "tincan", Directory: l.dirs, Bindings: l.binds, Media: l.media, Bus: b, Logger: log, Timers: quick,
 	}, Settings{RegisterMin: time.Minute, RegisterMax: time.Hour})
@@ -186,7 +189,7 @@ func (l *lab) Dial(dest string, s call.Setup, o call.Owner) (a call.Attempt, err
 		a.Legs, err = l.sip.DialTrunk(tr, number, s, o)
 	case "app":
 		var leg call.Leg
-		if leg, err = app.Dial(l.media, name, s, o); err == nil {
+		if leg, err = l.apps.Dial("app", name, "", s, o); err == nil {
 			a.Legs = []call.Leg{leg}
 		}
 	}
@@ -195,7 +198,7 @@ func (l *lab) Dial(dest string, s call.Setup, o call.Owner) (a call.Attempt, err
 
 func (l *lab) Revive(kind string, state []byte, o call.Owner) (call.Leg, error) {
 	if kind == "app" {
-		return app.Revive(l.media, state, o)
+		return l.apps.Revive(state, o)
 	}
 	return l.sip.Revive(state, o)
 }

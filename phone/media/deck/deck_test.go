@@ -132,6 +132,19 @@ func (s *slow) Write(pcm []int16) error {
 
 func (s *slow) Close() error { s.closed = true; return nil }
 
+func to(w file.Writer) func() (file.Writer, error) {
+	return func() (file.Writer, error) { return w, nil }
+}
+
+func TestRecordNowhere(t *testing.T) {
+	full := errors.New("no space left on device")
+	r := Record(func() (file.Writer, error) { return nil, full }, RecordConfig{Rate: 8000})
+	r.Take(block(1))
+	if got := r.Stop(); !errors.Is(got.Err, full) || got.Length != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func block(v int16) []int16 {
 	pcm := make([]int16, 160)
 	for i := range pcm {
@@ -145,7 +158,7 @@ func block(v int16) []int16 {
 func TestRecordToASlowDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &slow{wait: make(chan struct{})}
-		r := Record(f, RecordConfig{Rate: 8000})
+		r := Record(to(f), RecordConfig{Rate: 8000})
 		const blocks = 600 // 12 s
 		for i := range blocks {
 			r.Take(block(int16(i + 1)))
@@ -172,7 +185,7 @@ func TestRecordToAFullDisk(t *testing.T) {
 		full := errors.New("no space left on device")
 		var ended []Recording
 		f := &slow{err: full}
-		r := Record(f, RecordConfig{Rate: 8000, Ended: func(r Recording) { ended = append(ended, r) }})
+		r := Record(to(f), RecordConfig{Rate: 8000, Ended: func(r Recording) { ended = append(ended, r) }})
 		for i := range 10 {
 			r.Take(block(int16(i)))
 		}
@@ -190,7 +203,7 @@ func TestRecordToAFullDisk(t *testing.T) {
 func TestRecordTheMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &slow{}
-		r := Record(f, RecordConfig{Rate: 8000, Most: time.Second})
+		r := Record(to(f), RecordConfig{Rate: 8000, Most: time.Second})
 		for i := range 60 {
 			r.Take(block(int16(i)))
 		}
@@ -202,7 +215,7 @@ func TestRecordTheMost(t *testing.T) {
 
 func TestNoAllocations(t *testing.T) {
 	f := &slow{pcm: make([]int16, 0, 1<<20)}
-	r := Record(f, RecordConfig{Rate: 8000})
+	r := Record(to(f), RecordConfig{Rate: 8000})
 	pcm := block(1)
 	for range 100 {
 		r.Take(pcm)

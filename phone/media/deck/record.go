@@ -29,7 +29,7 @@ type RecordConfig struct {
 // Recorder writes what a tap hears. Its methods may be called by any goroutine.
 type Recorder struct {
 	config RecordConfig
-	writer file.Writer
+	open   func() (file.Writer, error)
 	blocks int // samples of a block
 
 	full chan []int16
@@ -43,10 +43,11 @@ type Recorder struct {
 	result Recording // the goroutine's; after gone, anyone's
 }
 
-// Record writes to a file until Stop, an error of the disk, or the most.
-func Record(w file.Writer, c RecordConfig) *Recorder {
+// Record opens a file, on the recorder's goroutine, and writes to it until Stop or
+// Finish, an error of the disk, or the most.
+func Record(open func() (file.Writer, error), c RecordConfig) *Recorder {
 	n := int(behindTime / blockTime)
-	r := &Recorder{config: c, writer: w, full: make(chan []int16, n), free: make(chan []int16, n)}
+	r := &Recorder{config: c, open: open, full: make(chan []int16, n), free: make(chan []int16, n)}
 	r.blocks = samples(blockTime, c.Rate) * r.channels()
 	r.gone.Go(r.write)
 	return r
@@ -99,6 +100,9 @@ func (r *Recorder) put(pcm []int16) bool {
 	return true
 }
 
+// Finish ends the recording without waiting for the disk.
+func (r *Recorder) Finish() { r.close() }
+
 // Stop ends the recording and waits for the file: up to behindTime of sound, and
 // however long the disk takes.
 func (r *Recorder) Stop() Recording {
@@ -118,12 +122,16 @@ func (r *Recorder) close() {
 
 // write is the goroutine.
 func (r *Recorder) write() {
+	w, err := r.open()
+	if r.result.Err = err; err != nil {
+		r.close()
+	}
 	silence := make([]int16, r.blocks)
 	for block := range r.full {
 		if r.result.Err != nil || r.ample() {
 			continue // what was under way when it ended
 		}
-		if r.result.Err = r.writer.Write(orElse(block, silence)); r.result.Err != nil {
+		if r.result.Err = w.Write(orElse(block, silence)); r.result.Err != nil {
 			r.close()
 			continue
 		}
@@ -140,8 +148,10 @@ func (r *Recorder) write() {
 			r.close()
 		}
 	}
-	if err := r.writer.Close(); r.result.Err == nil {
-		r.result.Err = err
+	if w != nil {
+		if err := w.Close(); r.result.Err == nil {
+			r.result.Err = err
+		}
 	}
 	if r.config.Ended != nil {
 		r.config.Ended(r.result)
