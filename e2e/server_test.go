@@ -40,6 +40,7 @@ type place struct {
 	netns     peer.Netns
 	deadMedia string
 	sip       string
+	more      string // tables at the end
 }
 
 // startServer starts a server on the loopback with what space says; extra are
@@ -75,12 +76,12 @@ func (s *server) configure(t *testing.T, extra ...string) {
 		media = fmt.Sprintf("timeout = %q", s.where.deadMedia)
 	}
 	s.write(t, "tincan.toml", fmt.Sprintf(configText, filepath.Join(s.folder, "data"), s.address(),
-		s.addressTLS(), s.where.ip, s.rtp.first, s.rtp.last, s.http, strings.Join(extra, "\n"), media, s.where.sip))
+		s.addressTLS(), s.where.ip, s.rtp.first, s.rtp.last, s.http, strings.Join(extra, "\n"), media, s.where.sip, s.where.more))
 }
 
 // configText takes the data folder, the SIP address, the TLS address, the
 // address told to phones, the first and last RTP port, the HTTP port, more lines
-// for the top, for the media and for [sip].
+// for the top, for the media and for [sip], and more tables.
 const configText = `data = %q
 %[8]s
 [sip]
@@ -94,7 +95,7 @@ ports = "%[5]d-%[6]d"
 %[9]s
 [http]
 listen = "127.0.0.1:%[7]d"
-`
+%[11]s`
 
 func (s *server) address() string        { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.sip)) }
 func (s *server) uri(user string) string { return "sip:" + user + "@" + s.address() }

@@ -122,7 +122,7 @@ func (s *Space) lacks(names map[string]map[string]bool, ref string) (what, fix s
 	if !ok {
 		return fmt.Sprintf("%q: there is no such kind of destination", ref), form.Suggest(kind, slices.Sorted(maps.Keys(names)))
 	}
-	if known[name] {
+	if fixed, ok := s.config.Fixed[kind]; known[name] || ok && len(fixed) == 0 {
 		return "", ""
 	}
 	what = fmt.Sprintf("there is no %s %q", kind, name)

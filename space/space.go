@@ -22,8 +22,8 @@ type Config struct {
 	Box   *secret.Box
 	// Owners are the kinds of objects, in the order of an export.
 	Owners []Owner
-	// Fixed are destinations that are no objects, by kind: {"app": {"echo"}}. May be
-	// nil.
+	// Fixed are destinations that are no objects, by kind: {"app": {"echo"}}; none
+	// named means that any name will do. May be nil.
 	Fixed map[string][]string
 	// Applied is called after each change that was made, while no other is, so that
 	// the owners read their tables again. May be nil.

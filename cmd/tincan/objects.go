@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"tincan/phone/app"
 	"tincan/phone/call/record"
 	"tincan/phone/dialplan"
 	"tincan/phone/directory"
@@ -39,7 +40,7 @@ func openSpace(ctx context.Context, st *store.Store, box *secret.Box, applied fu
 			space.Objects(directory.Extensions{}), space.Objects(directory.Trunks{}), space.Objects(dialplan.Routes{}), space.Objects(presence.Lists{}),
 			space.Objects(dialplan.Publics{}),
 		},
-		Fixed: map[string][]string{"app": {"echo", "tone"}},
+		Fixed: map[string][]string{"app": app.Names(), "conference": nil},
 	})
 }
 

@@ -86,6 +86,44 @@ func (e Ear) HearsBy(t testing.TB, hz float64, by time.Time) {
 	}
 }
 
+// HearsChord waits until the phone hears several tones at once, without a break.
+func (e Ear) HearsChord(t testing.TB, tones ...float64) {
+	t.Helper()
+	since := e.now()
+	deadline := time.NewTimer(Patience)
+	defer deadline.Stop()
+	ticker := time.NewTicker(earPoll)
+	defer ticker.Stop()
+	for {
+		for path, s := range e.sounds() {
+			if s.After(since[path]).Chord(tones...) >= heardFor {
+				return
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-deadline.C:
+			t.Fatalf("%s did not hear %v Hz together for %v in time; it recorded since: %v", e.name, tones, heardFor, e.since(since))
+		}
+	}
+}
+
+// HearsNoPart listens for a while and fails when one of the tones is a good part
+// of what it hears.
+func (e Ear) HearsNoPart(t testing.TB, tones ...float64) {
+	t.Helper()
+	<-time.After(settle)
+	since := e.now()
+	<-time.After(quietFor)
+	for _, hz := range tones {
+		for path, s := range e.sounds() {
+			if got := s.After(since[path]).Chord(hz); got > 0 {
+				t.Errorf("%s heard %v Hz beside others for %v, and should not", e.name, hz, got)
+			}
+		}
+	}
+}
+
 // HearsNot listens for a while and fails when it hears any of the tones.
 // Absence can only be seen over time, so this is the one place that waits for
 // the clock.

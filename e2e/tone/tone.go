@@ -85,6 +85,34 @@ func (s Sound) Total(hz float64) time.Duration {
 	return total
 }
 
+// Chord returns the longest unbroken stretch in which each of the sines is a good
+// part of what is heard.
+func (s Sound) Chord(tones ...float64) time.Duration {
+	var longest, run time.Duration
+	for _, w := range s.windows() {
+		if !sounds(w, s.Rate, tones) {
+			run = 0
+			continue
+		}
+		run += window
+		longest = max(longest, run)
+	}
+	return longest
+}
+
+// part is the share of the power that a sine of a chord has at least.
+const part = 0.1
+
+func sounds(w []float64, rate int, tones []float64) bool {
+	total := power(w)
+	for _, hz := range tones {
+		if total < audible || tonePower(w, hz, rate) < part*total {
+			return false
+		}
+	}
+	return true
+}
+
 func (s Sound) windows() [][]float64 {
 	size := count(window, s.Rate)
 	if size == 0 {

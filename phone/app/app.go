@@ -78,6 +78,11 @@ type kind struct {
 	start  func(*Apps, *leg) (program, error)
 }
 
+// Names are the applications by name, for destinations of kind app.
+func Names() []string {
+	return []string{"delayed-echo", "echo", "milliwatt", "music", "play", "record", "tone"}
+}
+
 // kinds finds an application by kind and name of a destination.
 func kinds(of, name string) (kind, bool) {
 	if of == "conference" {

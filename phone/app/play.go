@@ -74,7 +74,7 @@ func (a *Apps) play(l *leg, items []deck.Item, done func()) (program, error) {
 }
 
 // missingTime is how long the tone is that is heard in place of a recording.
-const missingTime = time.Second
+const missingTime = 3 * time.Second
 
 // deck makes a player of items.
 func (a *Apps) deck(l *leg, items []deck.Item, done func()) *deck.Player {
