@@ -180,7 +180,7 @@ func newOggWriter(f *os.File, rate, channels int) (Writer, error) {
 			return nil, err
 		}
 		if e.Rate() != rate {
-			return nil, errors.New("Ogg Opus is written of 8000, 16000, 24000 or 48000 samples a second")
+			return nil, errors.New("opus is written of 8000, 16000, 24000 or 48000 samples a second")
 		}
 		w.encoders = append(w.encoders, e)
 	}
