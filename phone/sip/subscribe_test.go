@@ -58,6 +58,7 @@ func (p *phone) registerAs(contact string) {
 
 func TestLampShowsACall(t *testing.T) {
 	l := newLab(t)
+	l.setCodecs("103", "gsm")
 	a, b, w := l.phone("101"), l.phone("103"), l.phone("101")
 	a.register()
 	b.register()
@@ -226,6 +227,7 @@ func (l *lab) eventually(done func() bool) {
 // What a lamp tells of a ringing call is enough to pick it up (RFC 3891).
 func TestLampPicksUp(t *testing.T) {
 	l := newLab(t)
+	l.setCodecs("103", "gsm")
 	a, b, w := l.phone("102"), l.phone("101"), l.phone("103")
 	b.register()
 	_, ok := w.subscribe("101", "Event: dialog")
