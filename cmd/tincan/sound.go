@@ -22,7 +22,7 @@ func (s *server) openSound(cfg *config.Config) error {
 	}
 	s.recordings = orIn(cfg.Sound.Recordings, cfg.Data, "recordings")
 	s.prompts = prompt.New(prompt.Config{
-		Folders: []string{orIn(cfg.Sound.Prompts, cfg.Data, "sounds"), prompt.Sounds},
+		Folders: promptFolders(cfg),
 		Cache:   filepath.Join(cfg.Data, "speech"), Logger: s.log,
 	})
 	s.hold = s.music(cfg.Sound.Music)
@@ -33,6 +33,11 @@ func (s *server) openSound(cfg *config.Config) error {
 		Recordings: s.recordings, Bus: &s.bus, Logger: s.log,
 	})
 	return nil
+}
+
+// promptFolders are where recordings are, the user's own first.
+func promptFolders(cfg *config.Config) []string {
+	return []string{orIn(cfg.Sound.Prompts, cfg.Data, "sounds"), prompt.Sounds}
 }
 
 func orIn(path, folder, name string) string {
