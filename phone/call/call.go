@@ -180,6 +180,8 @@ func (c *Call) handle(m any) {
 		c.attach(m)
 	case detach:
 		c.detach(m.a)
+	case played:
+		c.played(m)
 	default:
 		c.handleMove(m)
 	}

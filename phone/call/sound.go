@@ -16,7 +16,8 @@ type Sound struct {
 	Side int
 	// Tap hears both parties, the caller on the left. Its Rate must be set.
 	Tap *media.Tap
-	// Over is told, if the call ends first; it may be nil.
+	// Over is told when Play has ended, and for a Tap when the call ends first; it
+	// may be nil.
 	Over func()
 }
 
@@ -31,7 +32,7 @@ type attached struct {
 	Sound
 	playing *media.Playing
 	tapping *media.Tapping
-	music   bool // of hold
+	turn    int // bridges that it was at work on
 }
 
 type (
@@ -40,6 +41,10 @@ type (
 		done chan<- error
 	}
 	detach struct{ a *attached }
+	played struct { // a source that was played has ended, or its bridge
+		a    *attached
+		turn int
+	}
 )
 
 // Attach adds a sound to a standing call. Detach takes it away again; it does
@@ -72,21 +77,6 @@ func (c *Call) attach(m attach) {
 
 // begins puts a sound to work.
 func (c *Call) begins(a *attached) error {
-	if a.Play != nil {
-		done := a.Play.Done
-		play := *a.Play
-		play.Done = func() { c.actor.post(detach{a}) }
-		a.Play = &play
-		over := a.Over
-		a.Over = func() { // whichever way it ends
-			if done != nil {
-				done()
-			}
-			if over != nil {
-				over()
-			}
-		}
-	}
 	if err := c.apply(a); err != nil {
 		return err
 	}
@@ -96,9 +86,12 @@ func (c *Call) begins(a *attached) error {
 
 // apply lets a sound work on the bridge of the moment.
 func (c *Call) apply(a *attached) (err error) {
-	switch {
+	a.turn++
+	switch turn := a.turn; {
 	case a.Play != nil:
-		a.playing, err = c.sound.Play(a.Side, *a.Play)
+		play := *a.Play
+		play.Done = func() { c.actor.post(played{a, turn}) }
+		a.playing, err = c.sound.Play(a.Side, play)
 	case a.Tap != nil:
 		a.tapping, err = c.sound.Tap(*a.Tap)
 	default:
@@ -113,6 +106,14 @@ func (c *Call) resume() {
 		if err := c.apply(a); err != nil {
 			c.x.cfg.Logger.Warn("what is played into the call or recorded of it breaks off", "call", c.id, "error", err)
 		}
+	}
+}
+
+// played tells the end of a source from that of a bridge, after which it goes on
+// upon the next.
+func (c *Call) played(m played) {
+	if m.turn == m.a.turn {
+		c.detach(m.a)
 	}
 }
 
@@ -131,7 +132,7 @@ func (c *Call) detach(a *attached) {
 	switch {
 	case a.playing != nil:
 		a.playing.Stop()
-		a.Over()
+		a.over()
 	case a.tapping != nil:
 		a.tapping.Close()
 	case a.Play == nil && c.sound != nil && !c.mixes():
@@ -154,9 +155,17 @@ func (c *Call) silence() {
 	sounds := c.sounds
 	c.sounds = nil
 	for _, a := range sounds {
-		if a.Over != nil {
-			a.Over()
-		}
+		a.over()
+	}
+}
+
+// over tells whoever attached it.
+func (a *attached) over() {
+	if a.Play != nil && a.Play.Done != nil {
+		a.Play.Done()
+	}
+	if a.Over != nil {
+		a.Over()
 	}
 }
 
@@ -172,7 +181,7 @@ func (c *Call) entertain() {
 			if !ok {
 				continue
 			}
-			a := &attached{Sound: Sound{Play: &source, Side: i}, music: true}
+			a := &attached{Sound: Sound{Play: &source, Side: i}}
 			if err := c.begins(a); err != nil {
 				c.x.cfg.Logger.Warn("no music for who is on hold", "call", c.id, "error", err)
 				continue
