@@ -108,6 +108,39 @@ func (e Ear) HearsChord(t testing.TB, tones ...float64) {
 	}
 }
 
+// keyFor is how long a key's tones are heard at least: 100 ms hold two windows of
+// the sound, wherever they begin, but for a part of each.
+const keyFor = 40 * time.Millisecond
+
+// HearsKey waits until a key is, or was, heard as its two tones.
+func (e Ear) HearsKey(t testing.TB, key rune) {
+	t.Helper()
+	deadline := time.NewTimer(Patience)
+	defer deadline.Stop()
+	ticker := time.NewTicker(earPoll)
+	defer ticker.Stop()
+	for e.KeyHeard(t, key) < keyFor {
+		select {
+		case <-ticker.C:
+		case <-deadline.C:
+			t.Fatalf("%s did not hear key %c in time; it recorded %v", e.name, key, e.now())
+		}
+	}
+}
+
+// KeyHeard is the longest time for which it has heard a key's two tones.
+func (e Ear) KeyHeard(t testing.TB, key rune) (longest time.Duration) {
+	t.Helper()
+	row, column, ok := tone.Key(key)
+	if !ok {
+		t.Fatalf("%c is no key", key)
+	}
+	for _, s := range e.sounds() {
+		longest = max(longest, s.Chord(row, column))
+	}
+	return longest
+}
+
 // HearsNoPart listens for a while and fails when one of the tones is a good part
 // of what it hears.
 func (e Ear) HearsNoPart(t testing.TB, tones ...float64) {

@@ -36,6 +36,7 @@ type Account struct {
 	Transport string  // udp (when empty), tcp or tls
 	Codec     string  // the one codec it offers: pcmu (when empty), pcma, g722, opus, gsm, speex
 	Tone      float64 // what it plays, Hz
+	Keys      string  // what it presses as tones in its sound, instead of Tone
 
 	Buddy     string        // a number whose presence it watches; it publishes its own (linphone)
 	Flows     []string      // host:port of each way to the server, which it keeps one flow by (RFC 5626, baresip)
@@ -71,10 +72,14 @@ func (a Account) withDefaults() Account {
 // own is the address that the phone listens on.
 func (a Account) own() string { return net.JoinHostPort(a.IP, strconv.Itoa(a.Port)) }
 
-// playFile writes the tone that the phone plays.
+// playFile writes what the phone plays.
 func (a Account) playFile(t testing.TB, path string, rate int) {
 	t.Helper()
-	if err := tone.Write(path, tone.Sine(a.Tone, playFor, rate)); err != nil {
+	sound := tone.Sine(a.Tone, playFor, rate)
+	if a.Keys != "" {
+		sound = tone.Keys(a.Keys, playFor, rate)
+	}
+	if err := tone.Write(path, sound); err != nil {
 		t.Fatalf("phone %s: write its tone: %v", a.Number, err)
 	}
 }

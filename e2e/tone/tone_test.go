@@ -120,3 +120,16 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestKeysAreHeard(t *testing.T) {
+	s := Keys("5#", 4*time.Second, 8000)
+	for key, pressed := range map[rune]bool{'5': true, '#': true, '7': false} {
+		row, column, ok := Key(key)
+		if heard := s.Chord(row, column); !ok || (heard >= keyLength-window) != pressed {
+			t.Errorf("%c is heard for %v", key, heard)
+		}
+	}
+	if _, _, ok := Key('x'); ok {
+		t.Error("x is a key")
+	}
+}

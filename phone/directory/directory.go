@@ -106,7 +106,10 @@ func (d *Directory) hash(forms []ExtensionForm) ([]*Extension, error) {
 			locked, reason = append(locked, f.Number), err
 			continue
 		}
-		e := &Extension{Number: f.Number, Name: f.Name, Codecs: f.Codecs, Digest: f.Digest, RingSeconds: f.RingSeconds}
+		e := &Extension{
+			Number: f.Number, Name: f.Name, Codecs: f.Codecs, Digest: f.Digest, RingSeconds: f.RingSeconds,
+			Sound: sound(f.DTMF, f.Clean),
+		}
 		if e.Digest == "" {
 			e.Digest = "md5"
 		}

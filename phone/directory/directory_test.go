@@ -40,6 +40,7 @@ func box(t testing.TB, fill byte) *secret.Box {
 func TestBothDatabases(t *testing.T) {
 	storetest.Group(t, map[string]func(*testing.T, string){
 		"reload":   testReload,
+		"sound":    testSound,
 		"key":      testOtherKey,
 		"bindings": testBindings,
 		"outlive":  testOutlive,
@@ -78,12 +79,12 @@ func testReload(t *testing.T, where string) {
 	now := d.Snapshot()
 	want := []*Extension{
 		{
-			Number: "99", Digest: "sha256", RingSeconds: 20,
+			Number: "99", Digest: "sha256", RingSeconds: 20, Sound: Sound{DTMF: "auto"},
 			HA1MD5:    now.Extensions()[0].HA1MD5,
 			HA1SHA256: now.Extensions()[0].HA1SHA256,
 		},
 		{
-			Number: "101", Name: "Ada", Codecs: []string{"opus", "pcma"}, Digest: "md5",
+			Number: "101", Name: "Ada", Codecs: []string{"opus", "pcma"}, Digest: "md5", Sound: Sound{DTMF: "auto"},
 			HA1MD5: known101[0], HA1SHA256: known101[1],
 		},
 	}

@@ -29,6 +29,7 @@ type Extension struct {
 	Codecs       []string // allowed, in order of preference; none: all
 	Digest       string   // "md5" or "sha256": which is offered first
 	RingSeconds  int      // 0: the server's ring_timeout
+	Sound        Sound
 	// HA1MD5 and HA1SHA256 are H(number:realm:secret) in hex (RFC 7616 3.4.2).
 	HA1MD5, HA1SHA256 string
 }
@@ -48,6 +49,13 @@ type ExtensionForm struct {
 	// Digest is "md5" (also when empty: old phones refuse SHA-256) or "sha256".
 	Digest      string `toml:"digest,omitempty"`
 	RingSeconds int    `toml:"ring_seconds,omitempty"`
+	// DTMF is how keys go: "auto" (also when empty): as telephone events where
+	// the phone agrees to them, else by INFO; "inband": as tones in the sound;
+	// "info": by INFO.
+	DTMF string `toml:"dtmf,omitempty"`
+	// Clean is what is done to the phone's sound before others hear it, any of
+	// "echo", "level", "noise". Default none.
+	Clean []string `toml:"clean,omitempty"`
 }
 
 // ha1 computes both hashes for a realm.
@@ -76,6 +84,7 @@ func (Extensions) Normal(e *ExtensionForm) {
 	if e.Digest == "md5" {
 		e.Digest = ""
 	}
+	normalSound(&e.DTMF, &e.Clean)
 }
 
 // Check finds what is wrong with each by itself. Secrets are not looked at while
@@ -90,6 +99,7 @@ func (Extensions) Check(all []ExtensionForm) []form.Problem {
 		c.name("name", e.Name)
 		c.secret(e.Secret)
 		c.codecs(e.Codecs)
+		c.sound(e.DTMF, e.Clean)
 		if !slices.Contains([]string{"", "md5", "sha256"}, e.Digest) {
 			c.add("digest", fmt.Sprintf("%q is not known", e.Digest), form.Suggest(e.Digest, []string{"md5", "sha256"}))
 		}
@@ -106,7 +116,7 @@ func isNumber(s string) bool {
 
 // Read reads all, sorted by number, with sealed secrets.
 func (Extensions) Read(tx *store.Tx) ([]ExtensionForm, error) {
-	rows, err := tx.Query("SELECT number, name, secret, codecs, digest, ring_seconds FROM directory_extension")
+	rows, err := tx.Query("SELECT number, name, secret, codecs, digest, ring_seconds, dtmf, clean FROM directory_extension")
 	if err != nil {
 		return nil, err
 	}
@@ -114,11 +124,11 @@ func (Extensions) Read(tx *store.Tx) ([]ExtensionForm, error) {
 	var all []ExtensionForm
 	for rows.Next() {
 		var e ExtensionForm
-		var codecs string
-		if err := rows.Scan(&e.Number, &e.Name, &e.Secret, &codecs, &e.Digest, &e.RingSeconds); err != nil {
+		var codecs, clean string
+		if err := rows.Scan(&e.Number, &e.Name, &e.Secret, &codecs, &e.Digest, &e.RingSeconds, &e.DTMF, &clean); err != nil {
 			return nil, err
 		}
-		e.Codecs = words(codecs)
+		e.Codecs, e.Clean = words(codecs), words(clean)
 		all = append(all, e)
 	}
 	slices.SortFunc(all, func(a, b ExtensionForm) int { return compareNumbers(a.Number, b.Number) })
@@ -141,10 +151,11 @@ func (Extensions) Write(tx *store.Tx, put []ExtensionForm, remove []string) erro
 		}
 	}
 	for _, e := range put {
-		_, err := tx.Exec(`INSERT INTO directory_extension (number, name, secret, codecs, digest, ring_seconds)
-			VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET name = excluded.name, secret = excluded.secret,
-			codecs = excluded.codecs, digest = excluded.digest, ring_seconds = excluded.ring_seconds`,
-			e.Number, e.Name, e.Secret, strings.Join(e.Codecs, " "), e.Digest, e.RingSeconds)
+		_, err := tx.Exec(`INSERT INTO directory_extension (number, name, secret, codecs, digest, ring_seconds,
+			dtmf, clean) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET name = excluded.name, secret = excluded.secret,
+			codecs = excluded.codecs, digest = excluded.digest, ring_seconds = excluded.ring_seconds,
+			dtmf = excluded.dtmf, clean = excluded.clean`,
+			e.Number, e.Name, e.Secret, strings.Join(e.Codecs, " "), e.Digest, e.RingSeconds, e.DTMF, strings.Join(e.Clean, " "))
 		if err != nil {
 			return fmt.Errorf("extension %s: %w", e.Number, err)
 		}

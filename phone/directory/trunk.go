@@ -31,6 +31,7 @@ type Trunk struct {
 	URI          string   // "sip" or "tel"
 	Limit        int      // calls at once; 0: any number
 	Qualify      time.Duration
+	Sound        Sound
 	Token        string // user of our Contact there: who knows it is this trunk
 
 	password string
@@ -102,6 +103,9 @@ type TrunkForm struct {
 	// Qualify is the time between OPTIONS that find out whether it is up. 0 sends
 	// none (default).
 	Qualify *time.Duration `toml:"qualify,omitempty"`
+	// DTMF and Clean are as of an extension.
+	DTMF  string   `toml:"dtmf,omitempty"`
+	Clean []string `toml:"clean,omitempty"`
 }
 
 // Trunks is the table of trunks as package space applies it.
@@ -148,6 +152,7 @@ func (f *TrunkForm) trunk() (*Trunk, error) {
 		Username: w.Username, AuthUsername: cmp.Or(w.AuthUsername, w.Username), Accept: w.Accept, Codecs: w.Codecs,
 		CallerID: cmp.Or(w.CallerID, "from"), Number: w.Number, Privacy: is(w.Privacy), Trusted: is(w.TrustIdentity),
 		NumberFrom: cmp.Or(w.NumberFrom, "request"), URI: cmp.Or(w.URI, "sip"), Limit: w.Limit,
+		Sound: sound(w.DTMF, w.Clean),
 	}
 	if w.Qualify != nil {
 		t.Qualify = *w.Qualify

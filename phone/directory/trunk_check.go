@@ -44,6 +44,7 @@ func (Trunks) Check(all []TrunkForm) []form.Problem {
 		c.token("number", t.Number)
 		c.bounds(t)
 		c.codecs(t.Codecs)
+		c.sound(t.DTMF, t.Clean)
 		c.match(t, claimed.sources)
 	}
 	return c.found

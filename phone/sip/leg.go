@@ -9,6 +9,7 @@ import (
 	wire "github.com/emiago/sipgo/sip"
 
 	"tincan/phone/call"
+	"tincan/phone/directory"
 	"tincan/phone/media"
 	"tincan/phone/sip/digest"
 	"tincan/phone/sip/transaction"
@@ -36,6 +37,7 @@ type leg struct {
 	name   string // of the device
 	key    string // of its registration; "" when it has none
 	logged string // the call's ID, for logs
+	sound  directory.Sound
 
 	mu      sync.Mutex // guards everything below
 	owner   call.Owner
@@ -79,7 +81,7 @@ type leg struct {
 var _ call.Leg = (*leg)(nil)
 
 func (s *Server) newLeg(party, name string, uac bool) *leg {
-	l := &leg{s: s, uac: uac, party: party, name: name}
+	l := &leg{s: s, uac: uac, party: party, name: name, sound: s.cfg.Directory.Snapshot().Sound(party)}
 	l.id = transaction.Token()
 	return l
 }

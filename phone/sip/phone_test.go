@@ -213,11 +213,17 @@ func (l *lab) route(number, destination string) {
 // setCodecs changes what an extension may use.
 func (l *lab) setCodecs(number string, codecs ...string) {
 	l.t.Helper()
+	l.change(number, func(f *directory.ExtensionForm) { f.Codecs = codecs })
+}
+
+// change changes an extension.
+func (l *lab) change(number string, change func(*directory.ExtensionForm)) {
+	l.t.Helper()
 	err := l.store.Update(l.t.Context(), func(tx *store.Tx) error {
 		forms, err := directory.Extensions{}.Read(tx)
 		for i := range forms {
 			if forms[i].Number == number {
-				forms[i].Codecs = codecs
+				change(&forms[i])
 			}
 		}
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"tincan/phone/call"
 	"tincan/phone/codec"
+	"tincan/phone/directory"
 	"tincan/phone/media"
 	"tincan/phone/media/sdp"
 	"tincan/phone/sip/transport"
@@ -111,6 +112,7 @@ func (l *leg) describe(d media.Description) []byte {
 	addr := l.s.advertise(l.path)
 	before := sdp.Write(l.ours, l.origin)
 	d.Streams = slices.Clone(d.Streams)
+	l.keysApart(d)
 	for i := range d.Streams {
 		st := &d.Streams[i]
 		st.RTCP = netip.AddrPort{}
@@ -151,7 +153,8 @@ func (l *leg) configure() {
 		r.Configure(l.reachable(media.Remote{
 			RTP: their.RTP, RTCP: their.RTCP, Mux: their.Mux && our.Mux, Direction: their.Direction,
 			Formats: agreed(their, our), Local: our.Formats, Ptime: their.Ptime, Pinned: pinned(their), Opaque: our.Kind == media.Image,
-			Hosts: []netip.Addr{l.path.Remote.Addr()},
+			Hosts:  []netip.Addr{l.path.Remote.Addr()},
+			Inband: l.sound.DTMF == directory.DTMFInband,
 		}))
 	}
 }
