@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +45,16 @@ func TestDigitsAsTones(t *testing.T) {
 		a.Ear().HearsKey(t, key)
 	}
 	a.Ear().Hears(t, bobTone)
+	var calls []struct {
+		Ways []string
+		Legs []struct {
+			By string `json:"codec_by"`
+		}
+	}
+	s.list(t, &calls, "calls")
+	if len(calls) != 1 || !slices.Equal(calls[0].Ways, []string{"transcode"}) || !strings.Contains(calls[0].Legs[0].By, `dtmf = "inband"`) {
+		t.Errorf("tincan calls says %+v", calls)
+	}
 	hangUp(t, b, a)
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tincan/phone/codec"
+	"tincan/phone/media"
 )
 
 // codecs says what this build can turn into another codec, and what it can only
@@ -16,6 +17,9 @@ func (x *examination) codecs(context.Context) {
 	lacks := codec.Lacks()
 	for _, l := range lacks {
 		what += "; " + l.Name + " is only relayed"
+	}
+	if !media.CanClean() {
+		what += "; clean in space.toml does nothing"
 	}
 	// Opus is what phones and browsers offer first; who lacks it misses something.
 	if i := slices.IndexFunc(lacks, func(l codec.Lack) bool { return l.Name == "opus" }); i >= 0 {

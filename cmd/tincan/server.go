@@ -160,6 +160,7 @@ func (s *server) openObjects(ctx context.Context, cfg *config.Config) (err error
 	if s.directory, err = directory.Open(ctx, s.store, s.box, realm); err != nil {
 		return err
 	}
+	s.warnOfCleaning()
 	if s.bindings, err = directory.OpenBindings(ctx, s.store); err != nil {
 		return err
 	}

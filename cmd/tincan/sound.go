@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"tincan/config"
 	"tincan/phone/app"
@@ -13,6 +14,14 @@ import (
 	"tincan/phone/media/prompt"
 	"tincan/phone/media/tones"
 )
+
+// warnOfCleaning says whose sound is to be cleaned by a build that cannot.
+func (s *server) warnOfCleaning() {
+	if parties := s.directory.Snapshot().Cleaned(); len(parties) > 0 && !media.CanClean() {
+		s.log.Warn("this program was built without libspeexdsp: clean in space.toml does nothing; scripts/deps codecs, then make build",
+			"parties", strings.Join(parties, ", "))
+	}
+}
 
 // openSound makes what people hear from the server itself. [sound] is read at the
 // start alone.

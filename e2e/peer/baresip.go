@@ -114,20 +114,24 @@ func (b *Baresip) configure(t testing.TB, control string) {
 	if len(b.account.Flows) > 0 {
 		uuid = "module uuid.so\n" // its instance, by which its flows are one device's
 	}
-	config := uuid + fmt.Sprintf(baresipConfig, b.account.own(), play, b.account.IP, control, b.recordings(), baresipRate, phonePorts)
+	source := "aufile," + play
+	if b.account.Echoes {
+		source = "aubridge,silence" // takes what the player of this name is given
+	}
+	config := uuid + fmt.Sprintf(baresipConfig, b.account.own(), source, b.account.IP, control, b.recordings(), baresipRate, phonePorts)
 	b.write(t, "config", config)
 	b.write(t, "accounts", b.accountLine(codec))
 	b.write(t, "contacts", b.contacts())
 }
 
-// baresipConfig takes its own address, the file to play, its IP, the control
+// baresipConfig takes its own address, what it plays, its IP, the control
 // address, the folder for recordings, the rate and the ports for RTP.
 const baresipConfig = `poll_method epoll
 sip_listen %[1]s
 rtp_ports %[7]s
 call_max_calls 8
 audio_player aubridge,silence
-audio_source aufile,%[2]s
+audio_source %[2]s
 audio_alert aubridge,alert
 ausrc_srate %[6]d
 ausrc_channels 1

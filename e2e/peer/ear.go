@@ -108,6 +108,30 @@ func (e Ear) HearsChord(t testing.TB, tones ...float64) {
 	}
 }
 
+// Loses waits until a tone that may be heard has not been heard for a while, though
+// packets come.
+func (e Ear) Loses(t testing.TB, hz float64) {
+	t.Helper()
+	deadline := time.NewTimer(Patience)
+	defer deadline.Stop()
+	for {
+		since := e.now()
+		select {
+		case <-time.After(quietFor):
+		case <-deadline.C:
+			t.Fatalf("%s still hears %v Hz; it recorded since: %v", e.name, hz, e.since(since))
+		}
+		heard, grown := time.Duration(0), time.Duration(0)
+		for path, s := range e.sounds() {
+			heard += s.After(since[path]).Total(hz)
+			grown += s.After(since[path]).Duration()
+		}
+		if heard == 0 && grown >= quietFor/2 {
+			return
+		}
+	}
+}
+
 // keyFor is how long a key's tones are heard at least: 100 ms hold two windows of
 // the sound, wherever they begin, but for a part of each.
 const keyFor = 40 * time.Millisecond

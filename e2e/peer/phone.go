@@ -37,6 +37,7 @@ type Account struct {
 	Codec     string  // the one codec it offers: pcmu (when empty), pcma, g722, opus, gsm, speex
 	Tone      float64 // what it plays, Hz
 	Keys      string  // what it presses as tones in its sound, instead of Tone
+	Echoes    bool    // it says what it hears, instead of Tone: its loudspeaker is beside its microphone (baresip)
 
 	Buddy     string        // a number whose presence it watches; it publishes its own (linphone)
 	Flows     []string      // host:port of each way to the server, which it keeps one flow by (RFC 5626, baresip)

@@ -34,6 +34,14 @@ type side struct {
 	codecB string // who decided the codec
 }
 
+// decided tells who decided how a party's sound is carried.
+func (s *side) decided(i Info) string {
+	if s.codecB == "" || i.Treatment == "" {
+		return s.codecB
+	}
+	return s.codecB + "; with " + i.Treatment
+}
+
 // fork is a party being called.
 type fork struct {
 	leg   Leg

@@ -61,7 +61,10 @@ type Info struct {
 	OurTag, TheirTag string
 	CalledIn         bool   // the party called; false: it was called
 	Remote           string // address and transport
-	Stats            media.Stats
+	// Treatment is what the party's settings ask for that needs its sound decoded
+	// whatever the codecs; "": nothing.
+	Treatment string
+	Stats     media.Stats
 }
 
 // Owner is told what happens to a leg. Post never blocks.

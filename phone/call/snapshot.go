@@ -73,7 +73,7 @@ func (c *Call) publishSnapshot() {
 func (c *Call) view(l Leg, s side, rang, up bool) LegView {
 	i := l.Info()
 	return LegView{
-		ID: l.ID(), Party: i.Party, CallID: i.CallID, Remote: i.Remote, Codec: s.codec, CodecBy: s.codecB, Held: s.held,
+		ID: l.ID(), Party: i.Party, CallID: i.CallID, Remote: i.Remote, Codec: s.codec, CodecBy: s.decided(i), Held: s.held,
 		CalledIn: i.CalledIn, Rang: rang, Up: up, OurTag: i.OurTag, TheirTag: i.TheirTag,
 	}
 }

@@ -40,6 +40,9 @@ func (b *Bridge) arrange() {
 			r.carried(b.way, b.way == WayRelay && b.speaksRTP(1-i))
 			r.spoken(b.mouths[i])
 		}
+		if m := b.mouths[i]; m != nil {
+			m.tell(b.ears[i].far())
+		}
 	}
 }
 
@@ -51,7 +54,11 @@ func (b *Bridge) speaksRTP(side int) bool {
 // direct plans relay or transcoding, each direction by itself.
 func (b *Bridge) direct() (paths [2]*path, way Way, err error) {
 	for i := range paths {
-		p, w, e := plan(b.terms[i], b.terms[1-i], b.flows[1-i], b.least(), func() (Sink, error) { return b.transcoder(i) })
+		p, w, e := b.plan(i, b.leastFor(i))
+		if e != nil && b.leastFor(i) > b.need {
+			b.refuse(e)
+			p, w, e = b.plan(i, b.need)
+		}
 		paths[i], way, err = p, max(way, w), errors.Join(err, e)
 	}
 	if err != nil {
@@ -64,6 +71,18 @@ func (b *Bridge) direct() (paths [2]*path, way Way, err error) {
 		way = max(way, WayMix)
 	}
 	return paths, way, nil
+}
+
+// plan plans the path of what flow i says.
+func (b *Bridge) plan(i int, need Way) (*path, Way, error) {
+	return plan(b.terms[i], b.terms[1-i], b.flows[1-i], need, func() (Sink, error) { return b.transcoder(i) })
+}
+
+// refuse says that sound is handed on though something was to be done to it.
+func (b *Bridge) refuse(why error) {
+	if log := b.logger(); log != nil {
+		log.Warn("media: a party's keys are not looked for in its sound, nor is the sound cleaned: it cannot be decoded", "error", why)
+	}
 }
 
 // meetsMix tells that one of the flows is a place in a mix.
@@ -216,6 +235,7 @@ func (b *Bridge) change(i int, from, to *path) {
 func sameTerms(a, b [2]Terms) bool {
 	return slices.EqualFunc(a[:], b[:], func(a, b Terms) bool {
 		return a.Kind == b.Kind && a.Ptime == b.Ptime && a.Pinned == b.Pinned && (a.keys == nil) == (b.keys == nil) &&
+			a.clean == b.clean &&
 			slices.Equal(a.Sends, b.Sends) && slices.Equal(a.Accepts, b.Accepts)
 	})
 }

@@ -93,13 +93,20 @@ func (b *Bridge) spare() {
 	}
 }
 
-// least is the lowest way that will do.
+// least is the lowest way that will do for both flows.
 func (b *Bridge) least() Way {
 	if b.users > 0 {
 		return WayMix
 	}
-	if (b.terms[0].keys != nil || b.terms[1].keys != nil) && !b.meetsMix() {
-		return max(b.need, WayTranscode) // keys are looked for in the sound; a seat does so itself
-	}
 	return b.need
+}
+
+// leastFor is the lowest way that will do for what flow i says: what is done to
+// sound, and what must be known of it, needs decoding. A seat does so itself.
+func (b *Bridge) leastFor(i int) Way {
+	from, to := b.terms[i], b.terms[1-i]
+	if b.meetsMix() || from.keys == nil && to.keys == nil && from.clean == (Clean{}) && !to.clean.Echo {
+		return b.need
+	}
+	return max(b.need, WayTranscode)
 }

@@ -49,7 +49,8 @@ type ear struct {
 	delay delays
 	// steady: packets come by our own clock, so none is late or lost.
 	steady bool
-	keys   *keyEar // nil: not looked for
+	keys   *keyEar  // nil: not looked for
+	clean  *cleaner // nil: sound stays as it is
 
 	// The stream that is heard.
 	begun      bool
@@ -113,6 +114,7 @@ func newEar(terms Terms, rate int, log *slog.Logger) (*ear, error) {
 		e.byPT[f.PT] = uint8(len(e.voices))
 	}
 	e.keys = newKeyEar(rate, terms.keys)
+	e.clean = newCleaner(rate, terms.clean, log)
 	if len(e.voices) == 0 {
 		return nil, fmt.Errorf("%w: the party sends no sound", ErrCannotBridge)
 	}
@@ -121,7 +123,24 @@ func newEar(terms Terms, rate int, log *slog.Logger) (*ear, error) {
 
 // serves tells whether the ear will do for a party.
 func (e *ear) serves(t Terms) bool {
-	return slices.Equal(e.sends, t.Sends) && (e.keys == nil) == (t.keys == nil)
+	return slices.Equal(e.sends, t.Sends) && (e.keys == nil) == (t.keys == nil) && e.cleaned() == t.clean
+}
+
+// cleaned tells what is done to what the party says.
+func (e *ear) cleaned() Clean {
+	if e.clean == nil {
+		return Clean{}
+	}
+	return e.clean.what
+}
+
+// far is where what the party is sent goes, that its echo may be found; nil:
+// nowhere.
+func (e *ear) far() *farEnd {
+	if e == nil || e.clean == nil {
+		return nil
+	}
+	return e.clean.far
 }
 
 func newVoice(f codec.Format, rate int) (voice, error) {

@@ -51,6 +51,7 @@ func (s *Seat) speak(m *Mixer) {
 	switch {
 	case s.mouth == nil || s.awaits(m):
 	case s.mouth.voice == nil:
+		s.mouth.far.put(s.group.mixed)
 		if s.group.has {
 			s.mouth.pass(s.group.said)
 		}

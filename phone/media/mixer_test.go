@@ -232,7 +232,7 @@ func TestMixAllocatesNothing(t *testing.T) {
 	if underRace {
 		t.Skip("the race detector makes pools forget")
 	}
-	deliver, tick := idleRoom(t, 12, 4)
+	deliver, tick := idleRoom(t, 12, 4, Clean{})
 	round := func() { deliver(); tick() }
 	for range 200 {
 		round()
@@ -243,8 +243,8 @@ func TestMixAllocatesNothing(t *testing.T) {
 }
 
 // idleRoom is a mixer whose clock is the test's, on one core, of phones that
-// forget what they get, some of whom speak.
-func idleRoom(t testing.TB, phones, speakers int) (deliver, tick func()) {
+// forget what they get, some of whom speak, all cleaned likewise.
+func idleRoom(t testing.TB, phones, speakers int, c Clean) (deliver, tick func()) {
 	t.Helper()
 	e, err := NewEngine(Config{First: 10000, Last: 20000, Network: fakeNetwork{}})
 	if err != nil {
@@ -258,7 +258,7 @@ func idleRoom(t testing.TB, phones, speakers int) (deliver, tick func()) {
 			t.Fatal(err)
 		}
 		r.sock = &idleSocket{from: netip.AddrPortFrom(loopback, 9), data: make([]byte, 172)}
-		r.Configure(Remote{RTP: netip.AddrPortFrom(loopback, 9), Direction: SendRecv, Formats: testFormats})
+		r.Configure(Remote{RTP: netip.AddrPortFrom(loopback, 9), Direction: SendRecv, Formats: testFormats, Clean: c})
 		Join(r, m.Seat(SeatOptions{}))
 		flows = append(flows, r)
 	}
@@ -294,7 +294,7 @@ func must[T any](v T, err error) T {
 
 // benchmarkRoom gives the time a packet in, of all that comes with it.
 func benchmarkRoom(b *testing.B, phones, speakers int) {
-	deliver, tick := idleRoom(b, phones, speakers)
+	deliver, tick := idleRoom(b, phones, speakers, Clean{})
 	for b.Loop() {
 		deliver()
 		tick()

@@ -17,7 +17,8 @@ type mouth struct {
 	to     Sink // nil: nobody
 	source *Run
 	packet Packet
-	keys   []key // to be said as tones
+	keys   []key   // to be said as tones
+	far    *farEnd // of the party's ear; nil: needs not know what is said
 }
 
 // newMouth makes a mouth for the first sound that is accepted.
@@ -52,6 +53,13 @@ func (m *mouth) pass(u utterance) {
 	m.hear(u)
 }
 
+// tell lets the party's ear know what is said to the party.
+func (m *mouth) tell(far *farEnd) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.far = far
+}
+
 // speak says sound to the flow.
 func (m *mouth) speak(pcm []int16, now time.Duration) {
 	m.mu.Lock()
@@ -59,6 +67,7 @@ func (m *mouth) speak(pcm []int16, now time.Duration) {
 	if len(m.keys) > 0 {
 		m.overlay(pcm)
 	}
+	m.far.put(pcm)
 	m.voice.advise(func() float64 { return lossTo(m.to) })
 	m.voice.say(pcm, now, m)
 }
@@ -67,6 +76,7 @@ func (m *mouth) speak(pcm []int16, now time.Duration) {
 func (m *mouth) hush(n int, now time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.far.hush(n)
 	m.voice.hush(n, now, m)
 }
 

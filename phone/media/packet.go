@@ -86,4 +86,5 @@ type Terms struct {
 
 	steady bool        // packets come by the engine's clock: none is late or lost
 	keys   func(Digit) // told of keys found in the sound; nil: they are not looked for
+	clean  Clean       // what is done to the sound that the party sends
 }

@@ -39,6 +39,14 @@ type playout struct {
 func (e *ear) take(dst []int16, now time.Duration) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	says := e.play(dst, now)
+	if e.clean != nil {
+		e.clean.tick(dst, !says)
+	}
+	return says
+}
+
+func (e *ear) play(dst []int16, now time.Duration) bool {
 	if !e.playing && !e.begin(now) {
 		clear(dst)
 		return e.background.murmur(dst)

@@ -19,6 +19,9 @@ func (e *ear) retune(rate int) {
 	if e.keys != nil {
 		e.keys = newKeyEar(rate, e.keys.tell)
 	}
+	if e.clean != nil {
+		e.clean.retune(rate)
+	}
 	for i := range e.voices {
 		v := &e.voices[i]
 		if r, err := resample.New(v.decoder.Rate(), rate); err == nil {

@@ -40,6 +40,8 @@ type Remote struct {
 	// for in its sound, and keys for it are said as tones. It costs decoding,
 	// and needs a codec that keeps tones: G.711, G.722, L16.
 	Inband bool
+	// Clean is what is done to the party's sound.
+	Clean Clean
 	// Opaque: datagrams that are not RTP and are handed on as they are (T.38).
 	Opaque bool
 	// Trusted: the party is where it says, so its media is taken only from
@@ -180,6 +182,9 @@ func (r *RTP) Terms() Terms {
 	}
 	if r.inband() {
 		t.keys = r.pressedTone
+	}
+	if r.kind == Audio && CanClean() {
+		t.clean = r.remote.Clean
 	}
 	return t
 }

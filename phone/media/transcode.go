@@ -62,6 +62,9 @@ func (e *ear) push(m *mouth, now time.Duration) {
 // pass lets time pass in which nothing is said.
 func (e *ear) pass(hole int64, m *mouth, now time.Duration) {
 	e.flush(m, now)
+	if e.clean != nil {
+		e.clean.pause()
+	}
 	m.hush(e.samples(hole), now)
 	e.next += hole
 }
@@ -77,6 +80,9 @@ func (e *ear) flush(m *mouth, now time.Duration) {
 	pcm := e.fifo[e.head:]
 	e.head = len(e.fifo)
 	e.hearing.Played += uint64(len(pcm))
+	if e.clean != nil {
+		pcm = e.clean.stream(pcm)
+	}
 	m.speak(pcm, now)
 }
 
@@ -101,4 +107,7 @@ func (e *ear) anew() {
 	defer e.mu.Unlock()
 	e.shelf.empty()
 	e.begun, e.playing, e.debt, e.head = false, false, 0, len(e.fifo)
+	if e.clean != nil {
+		e.clean.anew()
+	}
 }

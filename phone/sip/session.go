@@ -154,7 +154,7 @@ func (l *leg) configure() {
 			RTP: their.RTP, RTCP: their.RTCP, Mux: their.Mux && our.Mux, Direction: their.Direction,
 			Formats: agreed(their, our), Local: our.Formats, Ptime: their.Ptime, Pinned: pinned(their), Opaque: our.Kind == media.Image,
 			Hosts:  []netip.Addr{l.path.Remote.Addr()},
-			Inband: l.sound.DTMF == directory.DTMFInband,
+			Inband: l.sound.DTMF == directory.DTMFInband, Clean: cleaning(l.sound),
 		}))
 	}
 }

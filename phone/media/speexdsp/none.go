@@ -4,6 +4,9 @@ package speexdsp
 
 import "errors"
 
+// Available tells whether this build can treat sound.
+const Available = false
+
 // Processor is not in this build.
 type Processor struct{}
 

@@ -66,6 +66,9 @@ import (
 
 var errLibrary = errors.New("speexdsp: libspeexdsp has no memory, or no level control: one for machines without floating point lacks it")
 
+// Available tells whether this build can treat sound.
+const Available = true
+
 // Processor treats what one party sends.
 type Processor struct {
 	state *C.tincan_dsp
