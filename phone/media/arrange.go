@@ -75,7 +75,11 @@ func (b *Bridge) direct() (paths [2]*path, way Way, err error) {
 
 // plan plans the path of what flow i says.
 func (b *Bridge) plan(i int, need Way) (*path, Way, error) {
-	return plan(b.terms[i], b.terms[1-i], b.flows[1-i], need, func() (Sink, error) { return b.transcoder(i) })
+	by := workers{now: func() (Sink, error) { return b.transcoder(i) }}
+	if b.speaksRTP(i) { // whose packets come with no lock held
+		by.later = func() (Sink, error) { return b.later(i) }
+	}
+	return plan(b.terms[i], b.terms[1-i], b.flows[1-i], need, by)
 }
 
 // refuse says that sound is handed on though something was to be done to it.
@@ -104,6 +108,20 @@ func (b *Bridge) transcoder(i int) (Sink, error) {
 		return nil, err
 	}
 	return &transcoder{ear: e, mouth: m}, nil
+}
+
+// later is transcoder for a path that was planned without.
+func (b *Bridge) later(i int) (Sink, error) {
+	b.mu.Lock()
+	defer b.unlock()
+	if b.closed || b.paths[i] == nil || !b.paths[i].relayed {
+		return nil, errors.New("media: the packet is of a way that was left")
+	}
+	t, err := b.transcoder(i)
+	if r, ok := b.flows[1-i].(bridged); ok && err == nil {
+		r.spoken(b.mouths[1-i])
+	}
+	return t, err
 }
 
 // earOf gives the ear for a flow, the old one if that serves.

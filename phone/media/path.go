@@ -31,6 +31,32 @@ type turn struct {
 	worker Sink          // instead: decoded and made anew
 }
 
+// rare decodes what a party may send beside what is handed on. Most never do, and
+// a codec's memory is more than all else of a call: it is made for the first such
+// packet. Packets come one at a time.
+type rare struct {
+	make   func() (Sink, error)
+	asked  bool
+	worker Sink // nil: not yet, or it cannot be made
+}
+
+// Deliver makes the worker, once, and gives it the packet.
+func (r *rare) Deliver(p *Packet) {
+	if !r.asked {
+		r.asked = true
+		r.worker, _ = r.make() // nothing to decode it with: it is left out
+	}
+	if r.worker != nil {
+		r.worker.Deliver(p)
+	}
+}
+
+func (r *rare) mind(p *Packet) {
+	if m, ok := r.worker.(minder); ok {
+		m.mind(p)
+	}
+}
+
 // minder is told of events, which have a place in the sequence of the sound
 // that it decodes.
 type minder interface{ mind(*Packet) }

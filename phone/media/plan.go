@@ -9,8 +9,8 @@ import (
 
 // plan makes the path from one flow to another that costs least, but not less
 // than need, and tells its way. A format that the first does not serve may be
-// handed on or decoded as it comes, by what work makes.
-func plan(from, to Terms, flow Flow, need Way, work func() (Sink, error)) (*path, Way, error) {
+// handed on or decoded as it comes.
+func plan(from, to Terms, flow Flow, need Way, by workers) (*path, Way, error) {
 	p := newPath(flow)
 	first, speaks := firstSound(from.Sends)
 	best, listens := firstSound(to.Accepts)
@@ -22,7 +22,12 @@ func plan(from, to Terms, flow Flow, need Way, work func() (Sink, error)) (*path
 	err := decodes(from, to)
 	if err == nil && p.lacks(from) {
 		var worker Sink
-		if worker, err = work(); err == nil {
+		if p.relayed && by.later != nil {
+			worker = &rare{make: by.later}
+		} else {
+			worker, err = by.now()
+		}
+		if err == nil {
 			p.work(from, worker)
 		}
 	}
@@ -37,6 +42,10 @@ func plan(from, to Terms, flow Flow, need Way, work func() (Sink, error)) (*path
 	}
 	return nil, WayNone, fmt.Errorf("%w: one party sends %v, the other takes %v: %w", ErrCannotBridge, first, best, err)
 }
+
+// workers make what decodes: at once, or, where most of the sound is handed on,
+// for the first packet that must be; later may be nil.
+type workers struct{ now, later func() (Sink, error) }
 
 // planMix makes the path of a flow whose sound goes to a mixer; digits still
 // pass to the other, when there is one.
