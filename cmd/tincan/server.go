@@ -96,7 +96,7 @@ func startServer(ctx context.Context, cfg *config.Config, log *slog.Logger) (*se
 	s := &server{log: log, started: time.Now(), resolveNow: make(chan struct{}, 1)}
 	s.config.Store(cfg)
 	for _, step := range []func(context.Context, *config.Config) error{
-		s.openData, s.openStore, s.openObjects, s.openPhones, s.openWatching, s.openTexts, s.listen, s.openHTTP, s.openControl, s.adopt,
+		s.openData, s.openStore, s.openObjects, s.openPhones, s.openWatching, s.openTexts, s.listen, s.openHTTP, s.openControl, s.adopt, s.openTidy,
 	} {
 		if err := step(ctx, cfg); err != nil {
 			return nil, errors.Join(err, s.close())

@@ -184,6 +184,7 @@ func (c *Call) entertain() {
 			a := &attached{Sound: Sound{Play: &source, Side: i}}
 			if err := c.begins(a); err != nil {
 				c.x.cfg.Logger.Warn("no music for who is on hold", "call", c.id, "error", err)
+				a.over()
 				continue
 			}
 			c.music[i] = a
