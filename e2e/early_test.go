@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -41,26 +40,9 @@ func trunkAt(name string, port int) string {
 func toneFolder(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	sound := tone.Sine(eveTone, 5*time.Second, 8000)
-	coded := make([]byte, len(sound.Samples))
-	for i, x := range sound.Samples {
-		coded[i] = muLaw(x)
-	}
+	coded := tone.MuLaw(tone.Sine(eveTone, 5*time.Second, 8000))
 	if err := os.WriteFile(filepath.Join(folder, "tone.ul"), coded, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return folder
-}
-
-// muLaw codes a sample of full scale 1 by the formula that G.711's segments
-// approximate, which is near enough for a tone: sign, then 7 bits of
-// ln(1+255|x|)/ln(256), all inverted.
-func muLaw(x float64) byte {
-	level := math.Log1p(255*math.Min(math.Abs(x), 1)) / math.Log(256)
-	code := byte(math.Round(level * 127))
-	if x >= 0 {
-		code |= 0x80
-		return code ^ 0x7F
-	}
-	return code ^ 0x7F
 }
