@@ -162,18 +162,19 @@ func (p *Plain) Hears(t testing.TB, since int, hz float64, d time.Duration) int 
 }
 
 // Stream says what is wrong with the order of packets as one stream: nothing is when
-// they have one SSRC, sequence numbers without a hole, and times without one or a
-// jump back. Longest is the longest time in which none came.
-func Stream(heard []Packet) (wrong []string, longest time.Duration) {
+// they have one SSRC, sequence numbers without a hole, and times that never go back
+// and have no hole of more than hole. Longest is the longest time in which none came.
+func Stream(heard []Packet, hole time.Duration) (wrong []string, longest time.Duration) {
 	for i := 1; i < len(heard); i++ {
 		a, b := heard[i-1], heard[i]
 		longest = max(longest, b.At.Sub(a.At))
+		missing := int(int32(b.Time-a.Time)) - len(a.Payload) // samples
 		switch {
 		case a.SSRC != b.SSRC:
 			wrong = append(wrong, fmt.Sprintf("packet %d: SSRC %x after %x", i, b.SSRC, a.SSRC))
 		case b.Seq != a.Seq+1:
 			wrong = append(wrong, fmt.Sprintf("packet %d: sequence %d after %d", i, b.Seq, a.Seq))
-		case b.Time != a.Time+uint32(len(a.Payload)):
+		case missing < 0 || time.Duration(missing)*packetTime > hole*packetSamples:
 			wrong = append(wrong, fmt.Sprintf("packet %d: time %d after %d and %d samples", i, b.Time, a.Time, len(a.Payload)))
 		}
 	}
