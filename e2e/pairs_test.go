@@ -92,8 +92,12 @@ const firstNumber = 200
 // The SIPp parties: one for each codec that sends back what it hears, and for each
 // law one that plays.
 var echoes = []struct{ codec, format string }{
-	{"pcmu", "PCMU/8000"}, {"pcma", "PCMA/8000"}, {"g722", "G722/8000"},
-	{"gsm", "GSM/8000"}, {"opus", "opus/48000/2"}, {"speex", "speex/8000"},
+	{"pcmu", "PCMU/8000"},
+	{"pcma", "PCMA/8000"},
+	{"g722", "G722/8000"},
+	{"gsm", "GSM/8000"},
+	{"opus", "opus/48000/2"},
+	{"speex", "speex/8000"},
 }
 
 // law is one of G.711's, which SIPp plays files of.

@@ -33,7 +33,7 @@ type line struct {
 	time  uint32
 	clock uint32
 	at    time.Duration // when its media time was first sent
-	step  uint32        // ticks between packets
+	step  uint32        // ticks between packets, or those that the foremost lasts
 
 	base   uint16 // first sequence number after the splice
 	young  uint8  // packets since the splice, up to youngUntil
@@ -68,6 +68,9 @@ func (l *line) place(p *Packet) (rtp.Header, bool) {
 	}
 	h.Marker = h.Marker || l.marker
 	l.note(h, p.Format.Clock, p.Arrival)
+	if p.lasts > 0 && h.Seq == l.seq {
+		l.step = p.lasts // the last before a splice may be shorter than those before it
+	}
 	return h, true
 }
 

@@ -41,7 +41,7 @@ func (m *mouth) hear(u utterance) {
 	}
 	m.packet = Packet{
 		Format: &m.format, Payload: u.payload, Time: u.time,
-		Marker: u.marker, Arrival: u.due, Source: m.source,
+		Marker: u.marker, Arrival: u.due, Source: m.source, lasts: u.lasts,
 	}
 	m.to.Deliver(&m.packet)
 }

@@ -45,6 +45,8 @@ type Packet struct {
 	aside   bool // an event beside sound that is not relayed: has no place in a sequence
 	retimed bool // an event whose clock differs from the sender's
 	passed  bool // an event was handed on
+
+	lasts uint32 // ticks of sound in it, of what is made here; 0: not known
 }
 
 // Run is one unbroken run of media, told from others by its address.

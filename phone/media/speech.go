@@ -36,6 +36,7 @@ type utterance struct {
 	time    uint32
 	marker  bool
 	due     time.Duration
+	lasts   uint32 // ticks
 }
 
 // hearer gets the packets of a speech.
@@ -136,7 +137,7 @@ func (s *speech) finish(now time.Duration, to hearer) {
 func (s *speech) utter(now time.Duration, to hearer) {
 	n, err := s.encoder.Encode(s.payload, s.frame)
 	if err == nil && n > 0 && to != nil {
-		to.hear(utterance{s.payload[:n], s.time, s.marker, now})
+		to.hear(utterance{s.payload[:n], s.time, s.marker, now, s.ticks(len(s.frame))})
 		s.marker = false
 	}
 	if n == 0 {
