@@ -487,6 +487,26 @@ func TestOfferedMoreThanTaken(t *testing.T) {
 	})
 }
 
+// What a party may send beside what is handed on is decoded when it comes, and
+// nothing is made for it before.
+func TestSeldomCodec(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newTestEngine(t, Config{})
+		a, b := newPhone(t, e, "1.1.1.1", pcmu, pcma), newPhone(t, e, "2.2.2.2", pcmu)
+		bridge := Join(a.flow, b.flow)
+		talk(3, a)
+		if got := b.heard(); bridge.Way() != WayRelay || len(got) != 3 || bridge.ears[0] != nil {
+			t.Fatalf("way %v, %d packets, an ear: %v", bridge.Way(), len(got), bridge.ears[0] != nil)
+		}
+		a.format = pcma
+		talk(3, a)
+		got := b.heard()
+		if len(got) != 3 || got[0].PT != pcmu.PT || got[2].SSRC != a.ssrc {
+			t.Errorf("of three packets of A-law %v come", got)
+		}
+	})
+}
+
 // A recorder joins a bridge that must then mix; a prompt ends by itself.
 func TestRecorderHearsBoth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
