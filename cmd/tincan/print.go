@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -65,15 +66,20 @@ func count(n int, one string) string {
 	return fmt.Sprintf("%d %ss", n, one)
 }
 
-// takes checks a command's arguments against their names.
+// takes checks a command's arguments against their names; one in brackets may be
+// left out.
 func takes(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		for len(args) > 0 && args[len(args)-1] == "" {
 			args = args[:len(args)-1] // a variable of a script that is not set
 		}
+		need := slices.IndexFunc(names, func(n string) bool { return strings.HasPrefix(n, "[") })
+		if need < 0 {
+			need = len(names)
+		}
 		switch {
-		case len(args) < len(names):
-			return fmt.Errorf("%s is missing; write: tincan %s", strings.Join(names[len(args):], " and "), usage(cmd))
+		case len(args) < need:
+			return fmt.Errorf("%s is missing; write: tincan %s", strings.Join(names[len(args):need], " and "), usage(cmd))
 		case len(args) > len(names):
 			return fmt.Errorf("%q is too much; write: tincan %s", args[len(names)], usage(cmd))
 		}

@@ -199,7 +199,7 @@ func (s *server) mix(r *http.Request) (any, error) {
 func playCommand(o *options) *cobra.Command {
 	var to string
 	var say bool
-	cmd := tapeCommand(o, "play", "ID WHAT", "Play a file or a recording into a call",
+	cmd := tapeCommand(o, "play", "ID [WHAT]", "Play a file or a recording into a call",
 		`Plays a file, or a recording by its name (such as beep), into a call that stands,
 over what the parties say. --stop ends it before it is over. IDs are those of
 tincan calls.`, func(q url.Values, args []string) error {
@@ -208,7 +208,7 @@ tincan calls.`, func(q url.Values, args []string) error {
 				q.Set("say", "")
 			}
 			if len(args) < 2 {
-				return errors.New("write what to play: a file, or the name of a recording")
+				return errors.New("WHAT is missing: write the file to play, or the name of a recording")
 			}
 			q.Set("what", args[1])
 			if path, err := filepath.Abs(args[1]); err == nil && !say {
@@ -251,10 +251,10 @@ func mixCommand(o *options) *cobra.Command {
 }
 
 // tapeCommand is what the three have in common.
-func tapeCommand(o *options, name, takes, short, long string, fill func(url.Values, []string) error) *cobra.Command {
+func tapeCommand(o *options, name, takesText, short, long string, fill func(url.Values, []string) error) *cobra.Command {
 	var stop bool
 	cmd := &cobra.Command{
-		Use: name + " " + takes, Short: short, Long: long, Args: cobra.RangeArgs(1, 2),
+		Use: name + " " + takesText, Short: short, Long: long, Args: takes(strings.Fields(takesText)...),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			q := url.Values{}
 			if stop {
