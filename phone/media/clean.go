@@ -2,7 +2,6 @@ package media
 
 import (
 	"log/slog"
-	"sync"
 	"time"
 
 	"tincan/phone/media/speexdsp"
@@ -28,6 +27,10 @@ const (
 	// gathers a packet before it plays it, and another before it sends it.
 	farLead = 20 * time.Millisecond
 	farMost = 200 * time.Millisecond // more waits only while the party is silent
+	// farLook is how long it is watched before more than the lead is left out:
+	// clocks drift apart.
+	farLook  = 2 * time.Second
+	farSlack = 20 * time.Millisecond // beyond the lead, that is not worth it
 )
 
 // cleaner cleans what an ear hears. It counts samples, not time: what the party
@@ -128,88 +131,4 @@ func (c *cleaner) pause() {
 func (c *cleaner) anew() {
 	c.near, c.done = c.near[:0], 0
 	c.pause()
-}
-
-// farEnd is what a party was sent and has not yet been compared with what it
-// sends. Its methods may be called by any goroutine; nil takes nothing.
-type farEnd struct {
-	mu    sync.Mutex // guards what follows; no other lock is taken under it
-	pcm   []int16
-	lead  int
-	most  int
-	empty bool // ran out: what comes next is given its lead again
-}
-
-func (f *farEnd) retune(rate int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.lead, f.most = samplesIn(farLead, rate), samplesIn(farMost, rate)
-	f.pcm, f.empty = f.pcm[:0], true
-}
-
-// put takes what the party is sent.
-func (f *farEnd) put(pcm []int16) {
-	if f == nil || len(pcm) == 0 {
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.begin()
-	f.pcm = append(f.pcm, pcm...)
-	f.bound()
-}
-
-// hush takes n samples of silence.
-func (f *farEnd) hush(n int) {
-	if f == nil {
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.begin()
-	f.silence(min(n, f.most+1))
-	f.bound()
-}
-
-func (f *farEnd) begin() {
-	if f.empty {
-		f.silence(f.lead)
-		f.empty = false
-	}
-}
-
-func (f *farEnd) silence(n int) {
-	for range n {
-		f.pcm = append(f.pcm, 0)
-	}
-}
-
-// bound drops what has waited too long: the party sends nothing.
-func (f *farEnd) bound() {
-	if len(f.pcm) > f.most {
-		f.keep(f.lead)
-	}
-}
-
-func (f *farEnd) keep(n int) {
-	if drop := len(f.pcm) - n; drop > 0 {
-		f.pcm = f.pcm[:copy(f.pcm, f.pcm[drop:])]
-	}
-}
-
-// take fills dst with what is next, or silence.
-func (f *farEnd) take(dst []int16) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n := copy(dst, f.pcm)
-	f.keep(len(f.pcm) - n)
-	clear(dst[n:])
-	f.empty = f.empty || n < len(dst)
-}
-
-// catchUp drops what was sent while nothing came.
-func (f *farEnd) catchUp() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.keep(f.lead)
 }
