@@ -29,19 +29,23 @@ func needsCleaning(t *testing.T) {
 type table struct {
 	*phone
 	player *player
-	taps   []float64
+	first  int       // samples until the first reflection
+	taps   []float64 // of the reflections, one each so many samples
 	played []float64
 	spoken int
 }
 
+// apart are the reflections, in samples.
+const apart = 5
+
 func newTable(t *testing.T, p *phone, later time.Duration) *table {
 	first := samplesIn(later, 8000)
-	r, taps := rand.New(rand.NewPCG(9, 9)), make([]float64, first+8*50)
-	for i := first; i < len(taps); i += 5 {
-		age := float64(i-first) / 8000
+	r, taps := rand.New(rand.NewPCG(9, 9)), make([]float64, 8*50/apart)
+	for i := range taps {
+		age := float64(i*apart) / 8000
 		taps[i] = 0.25 * r.NormFloat64() * math.Exp(-age/0.012)
 	}
-	return &table{phone: p, player: newPlayer(t, p.format), taps: taps}
+	return &table{phone: p, player: newPlayer(t, p.format), first: first, taps: taps}
 }
 
 // turn plays what has come, and says 20 ms of what the microphone hears, and own.
@@ -55,8 +59,8 @@ func (b *table) turn(t *testing.T, own []int16) {
 	pcm := make([]int16, 160)
 	for i := range pcm {
 		sum := 0.0
-		for lag, tap := range b.taps {
-			if at := b.spoken + i - lag; tap != 0 && at >= 0 && at < len(b.played) {
+		for n, tap := range b.taps {
+			if at := b.spoken + i - b.first - n*apart; at >= 0 && at < len(b.played) {
 				sum += tap * b.played[at]
 			}
 		}
