@@ -79,6 +79,7 @@ bench: ## Measure against bare peers (BENCH="-only call -runs 1")
 	@scripts/deps build codecs bench
 	@$(MAKE) --no-print-directory build
 	$(GO) run ./bench $(BENCH)
+	$(call CGO) $(GO) test -run "^$$" -bench "20ms|TranscodePairs|Mix" -benchtime 0.3s ./phone/codec/... ./phone/media # ns a frame, calls a core
 
 clean: ## Remove what was built; ./data stays
 	rm -rf bin

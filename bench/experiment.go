@@ -36,6 +36,7 @@ type subject struct {
 // setting is what an experiment needs of a server.
 type setting struct {
 	callee     string   // where calls to 9000 go, host:port
+	room       bool     // calls to 9000 meet in a conference instead
 	codec      string   // the only one that the callee takes; any when empty
 	extensions []string // accounts, all with the secret of register.go
 	watched    []string // those of extensions that lamps show
@@ -49,6 +50,7 @@ type running struct {
 	*proc.Process
 	address string // SIP over UDP, host:port
 	secure  string // SIP over TLS, where it was asked for
+	config  string // path of ours
 	started time.Time
 	ready   time.Duration // from start to the first answer
 }

@@ -73,7 +73,7 @@ func startTincan(l *lab, s setting) (*running, error) {
 		return proc.Start(folder, l.binary, "serve", "--config", config)
 	})
 	if err == nil {
-		r.secure = secure
+		r.secure, r.config = secure, config
 	}
 	return r, err
 }
@@ -88,7 +88,11 @@ func (s setting) space() string {
 			to = "other"
 			fmt.Fprintf(&b, "[[trunk]]\nname = %q\naddress = %q\ncodecs = [%q]\n", to, s.callee, s.codec)
 		}
-		fmt.Fprintf(&b, "[[route]]\nfrom = \"trunk:load\"\nnumber = \"9000\"\nto = \"trunk:%s/9000\"\n", to)
+		to = "trunk:" + to + "/9000"
+		if s.room {
+			to = "conference:bench"
+		}
+		fmt.Fprintf(&b, "[[route]]\nfrom = \"trunk:load\"\nnumber = \"9000\"\nto = %q\n", to)
 	}
 	for _, number := range s.extensions {
 		fmt.Fprintf(&b, "[[extension]]\nnumber = %q\nname = \"Phone %s\"\nsecret = %q\n", number, number, secret)

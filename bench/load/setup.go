@@ -181,22 +181,48 @@ func (s *Switchboard) Call(ctx context.Context) (Call, error) {
 func (s *Switchboard) setUp(ctx context.Context, call *Call) error {
 	pending := &setup{call: *call, toB: make(chan netip.AddrPort, 1)}
 	s.next <- pending
-	leg, err := s.out.Invite(ctx, s.server, description(call.A, PCMU), wire.NewHeader("Content-Type", "application/sdp"))
-	if err != nil {
-		return err
-	}
-	if err := leg.WaitAnswer(ctx, sipgo.AnswerOptions{}); err != nil {
-		return err
-	}
-	if err := leg.Ack(ctx); err != nil {
-		return err
-	}
-	s.calls = append(s.calls, leg)
-	if call.ToA, err = mediaAddress(leg.InviteResponse.Body()); err != nil {
+	var err error
+	if call.ToA, err = s.invite(ctx, call.A); err != nil {
 		return err
 	}
 	call.ToB, call.FromB = <-pending.toB, s.takes
 	return nil
+}
+
+// invite makes a leg with a socket's sound, and tells where that goes.
+func (s *Switchboard) invite(ctx context.Context, conn *net.UDPConn) (netip.AddrPort, error) {
+	leg, err := s.out.Invite(ctx, s.server, description(conn, PCMU), wire.NewHeader("Content-Type", "application/sdp"))
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if err := leg.WaitAnswer(ctx, sipgo.AnswerOptions{}); err != nil {
+		return netip.AddrPort{}, err
+	}
+	if err := leg.Ack(ctx); err != nil {
+		return netip.AddrPort{}, err
+	}
+	s.calls = append(s.calls, leg)
+	return mediaAddress(leg.InviteResponse.Body())
+}
+
+// Enter sets up two calls to a number that answers by itself, as the two parties of
+// a Call.
+func (s *Switchboard) Enter(ctx context.Context) (Call, error) {
+	ctx, cancel := context.WithTimeout(ctx, setupPatience)
+	defer cancel()
+	call, err := Listen()
+	if err != nil {
+		return Call{}, err
+	}
+	call.FromB = PCMU
+	if call.ToA, err = s.invite(ctx, call.A); err == nil {
+		call.ToB, err = s.invite(ctx, call.B)
+	}
+	if err != nil {
+		call.Close()
+		return Call{}, fmt.Errorf("set up call %d: %w", len(s.calls)+1, err)
+	}
+	return call, nil
 }
 
 // Close hangs up every call and stops listening.

@@ -52,7 +52,8 @@ func put(w *Waiting) store.Job {
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(putWaiting, w.place, w.ID, w.To, w.From, w.Number, w.Name, string(headers), w.Type, w.Body, w.Expires.UnixMicro())
+		body := append([]byte{}, w.Body...) // none is an empty one: nil would be NULL
+		_, err = tx.Exec(putWaiting, w.place, w.ID, w.To, w.From, w.Number, w.Name, string(headers), w.Type, body, w.Expires.UnixMicro())
 		return err
 	}
 }

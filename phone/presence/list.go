@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"unicode"
 
 	"tincan/config/form"
 	"tincan/store"
@@ -66,7 +67,7 @@ func (Lists) Check(all []List) (found []form.Problem) {
 			if slices.Contains(l.Members[:j], m) {
 				add(fmt.Sprintf("members[%d]", j), fmt.Sprintf("%q comes twice", m), "remove one")
 			}
-			if strings.ContainsAny(m, " \t\r\n") || m == "" {
+			if strings.ContainsFunc(m, unicode.IsSpace) || m == "" {
 				add(fmt.Sprintf("members[%d]", j), fmt.Sprintf("%q is no number", m), "write an extension's number instead")
 			}
 		}
