@@ -420,7 +420,7 @@ type world struct {
 
 	movesDone              int
 	moves                  int
-	mu                     sync.Mutex // guards lastMove, movesDone
+	mu                     sync.Mutex // guards lastMove, movesDone, dialledWith
 	lastMove               error
 	written, writtenWanted counter
 }
@@ -455,7 +455,9 @@ func newWorld(t *testing.T) *world {
 func (w *world) Route(_ Party, number string) (string, bool) { return number, number != "nowhere" }
 
 func (w *world) Dial(destination string, set Setup, owner Owner) (Attempt, error) {
+	w.mu.Lock()
 	w.dialledWith = append(w.dialledWith, set)
+	w.mu.Unlock()
 	a := Attempt{Ring: w.ring}
 	for _, l := range w.dials[destination] {
 		l.Own(owner)
