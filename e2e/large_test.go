@@ -54,7 +54,7 @@ func (n internet) far(t *testing.T, s *server, name string, script *peer.Script,
 	t.Helper()
 	return peer.StartSIPp(t, peer.SIPp{
 		Script: script, Name: name, Remote: s.address(), IP: natIP, Port: port, Calls: 1, Netns: n.nat,
-		Args: []string{"-mp", fmt.Sprint(peer.FreePort(t)), "-rtp_echo"},
+		Args: []string{"-mp", fmt.Sprint(peer.FreeMedia(t)), "-rtp_echo"},
 	})
 }
 

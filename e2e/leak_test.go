@@ -57,7 +57,7 @@ func TestTenThousandCallsWithSoundLeaveNothing(t *testing.T) {
 	s := startServer(t, space)
 	peer.StartSIPp(t, peer.SIPp{
 		Scenario: filled(t, "party.xml", t.TempDir(), "FORMAT", "PCMA/8000"), Port: to,
-		Args: []string{"-mp", fmt.Sprint(peer.FreePort(t)), "-rtp_echo"},
+		Args: []string{"-mp", fmt.Sprint(peer.FreeMedia(t)), "-rtp_echo"},
 	})
 	before := s.metrics(t)
 	s.soundCalls(t, ports, soundWarm)

@@ -125,7 +125,7 @@ func machines(t *testing.T) string {
 	for i, e := range echoes {
 		reach("echo-"+e.codec, echoNumber+i, e.codec, peer.SIPp{
 			Scenario: filled(t, "party.xml", t.TempDir(), "FORMAT", e.format),
-			Args:     []string{"-mp", fmt.Sprint(peer.FreePort(t)), "-rtp_echo"},
+			Args:     []string{"-mp", fmt.Sprint(peer.FreeMedia(t)), "-rtp_echo"},
 		})
 		if law, ok := laws[e.codec]; ok {
 			folder := t.TempDir()

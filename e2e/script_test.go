@@ -33,7 +33,7 @@ func (s *server) runAt(t *testing.T, ip, name string, script *peer.Script, port 
 	t.Helper()
 	return peer.StartSIPp(t, peer.SIPp{
 		Script: script, Name: name, Remote: s.address(), IP: ip, Port: port, Calls: 1,
-		Args: append([]string{"-mp", fmt.Sprint(peer.FreePort(t)), "-rtp_echo"}, args...),
+		Args: append([]string{"-mp", fmt.Sprint(peer.FreeMedia(t)), "-rtp_echo"}, args...),
 	})
 }
 

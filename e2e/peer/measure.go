@@ -12,9 +12,13 @@ type Since struct{ at recorded }
 // Now marks this moment.
 func (e Ear) Now() Since { return Since{e.now()} }
 
-// listenFor is how much a measure is looked for in: phones that just began to talk
-// fill their jitter buffers.
-const listenFor = 1500 * time.Millisecond
+// How much a measure is looked for in: phones that just began to talk fill their
+// jitter buffers, and one that shifts time within what is measured is heard longer.
+const (
+	listenFor  = 1500 * time.Millisecond
+	listenMost = 6 * time.Second
+	pure       = 0.95 // share of the power that is worth no waiting
+)
 
 // Measure tells how hz sounds at its best in what a phone has heard since a moment;
 // false when it does not come.
@@ -29,7 +33,7 @@ func (e Ear) Measure(since Since, hz float64) (tone.Measure, bool) {
 			if s.Duration() < listenFor {
 				continue
 			}
-			if m, ok := s.Measure(hz, heardFor); ok {
+			if m, ok := s.Measure(hz, heardFor); ok && (m.Share >= pure || s.Duration() > listenMost) {
 				return m, true
 			}
 		}

@@ -46,6 +46,21 @@ func FreePort(t testing.TB) int {
 	return 0
 }
 
+// FreeMedia returns a port for SIPp's media, which takes five from there: sound,
+// pictures and their RTCP. All are nobody else's until the test ends.
+func FreeMedia(t testing.TB) int {
+	t.Helper()
+	for range portTries {
+		port := FreePort(t)
+		if port+5 < lastPort && reserve(t, port+2) && reserve(t, port+4) &&
+			unused(port+2) && unused(port+3) && unused(port+4) && unused(port+5) {
+			return port
+		}
+	}
+	t.Fatalf("no ports free for media in %d tries from %d to %d", portTries, firstPort, lastPort)
+	return 0
+}
+
 // FreeBlock returns the first and last of a block of ports for a server's RTP,
 // which is nobody else's until the test ends: a server that was killed finds
 // the ports of its calls again.
