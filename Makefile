@@ -59,15 +59,14 @@ test: ## Everything: checks, unit tests, tests with real phones
 	@scripts/deps build codecs cross test
 	@$(MAKE) --no-print-directory check build
 	@$(MAKE) --no-print-directory cross CROSS="arm64 armv6"
-	packages=$$($(GO) list ./... | grep -v '^tincan/e2e'); \
-	CGO_ENABLED=1 TINCAN_REQUIRE_PEERS=1 $(GO) test -race -timeout $(TEST_TIMEOUT) $$packages
+	TINCAN_REQUIRE_PEERS=1 scripts/unit -timeout $(TEST_TIMEOUT)
 	CGO_ENABLED=1 $(GO) test -tags g729,spandsp ./phone/codec/... # what is built by request alone
 	TINCAN_REQUIRE_PEERS=1 $(GO) test ./phone/media/dtmf # an hour of speech, too slow with -race
 	CGO_ENABLED=0 $(GO) test ./phone/codec/... # what is there without libraries
 	CGO_ENABLED=1 TINCAN_REQUIRE_PEERS=1 $(GO) test -race -count=1 -p 1 -timeout $(TEST_TIMEOUT) ./e2e/... # sound needs the machine for itself
 
 unit: ## Tests without phones, for the loop of writing code
-	CGO_ENABLED=1 $(GO) test -race -short ./...
+	scripts/unit -short
 
 check: $(TOOLS)/.installed ## Format, vet, staticcheck, errcheck, imports, go.mod
 	@$(call CGO) scripts/check $(TOOLS)
