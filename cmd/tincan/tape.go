@@ -25,47 +25,53 @@ import (
 // server's, by call and kind.
 type tapes struct {
 	mu sync.Mutex // guards on
-	on map[tape]func()
+	on map[tape]*running
 }
 
 type tape struct{ call, kind string }
 
-// begin notes what ends a tape. One that runs already is an error.
-func (t *tapes) begin(key tape, start func() (stop func(), err error)) error {
+// running is one tape at work; the next of its call and kind is another.
+type running struct{ stop func() }
+
+// begin notes a tape that start begins. One that runs already is an error. Start
+// is given what to call when the tape has ended by itself.
+func (t *tapes) begin(key tape, start func(over func()) (stop func(), err error)) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if _, there := t.on[key]; there {
 		return fmt.Errorf("call %s: tincan %s is at work already: end it with --stop", key.call, key.kind)
 	}
-	stop, err := start()
+	r := &running{}
+	stop, err := start(func() { go t.forget(key, r) }) // it may end within begin
 	if err != nil {
 		return err
 	}
 	if t.on == nil {
-		t.on = map[tape]func(){}
+		t.on = map[tape]*running{}
 	}
-	t.on[key] = stop
+	r.stop = stop
+	t.on[key] = r
 	return nil
 }
 
-// over forgets a tape that has ended by itself.
-func (t *tapes) over(key tape) {
-	go func() { // it may end within begin
-		t.mu.Lock()
-		defer t.mu.Unlock()
+// forget leaves alone what has begun since r was stopped.
+func (t *tapes) forget(key tape, r *running) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.on[key] == r {
 		delete(t.on, key)
-	}()
+	}
 }
 
 func (t *tapes) stop(key tape) error {
 	t.mu.Lock()
-	stop, there := t.on[key]
+	r, there := t.on[key]
 	delete(t.on, key)
 	t.mu.Unlock()
 	if !there {
 		return fmt.Errorf("call %s: tincan %s is not at work", key.call, key.kind)
 	}
-	stop()
+	r.stop()
 	return nil
 }
 
@@ -101,12 +107,12 @@ func (s *server) play(r *http.Request) (any, error) {
 		return nil, err
 	}
 	_ = reader.Close()
-	err = s.tapes.begin(key, func() (func(), error) {
+	err = s.tapes.begin(key, func(over func()) (func(), error) {
 		player := deck.Play(deck.PlayConfig{Next: deck.Items(item), Failed: func(err error) {
 			s.log.Warn("what was to be played into a call broke off", "call", id, "error", err)
 		}})
 		source := player.Source()
-		remove, err := s.exchange.Attach(id, call.Sound{Play: &source, Side: side, Over: func() { player.Stop(); s.tapes.over(key) }})
+		remove, err := s.exchange.Attach(id, call.Sound{Play: &source, Side: side, Over: func() { player.Stop(); over() }})
 		if err != nil {
 			player.Stop()
 		}
@@ -142,12 +148,12 @@ func (s *server) record(r *http.Request) (any, error) {
 		path = filepath.Join(s.recordings, id+"-"+strconv.FormatInt(time.Now().UnixMilli(), 36)+".wav")
 	}
 	stereo := !q.Has("mono")
-	err := s.tapes.begin(key, func() (func(), error) { return s.recordTo(id, path, stereo, key) })
+	err := s.tapes.begin(key, func(over func()) (func(), error) { return s.recordTo(id, path, stereo, over) })
 	return taped{id, path, "recording"}, err
 }
 
 // recordTo records a standing call, or a conference, until it is stopped or over.
-func (s *server) recordTo(id, path string, stereo bool, key tape) (func(), error) {
+func (s *server) recordTo(id, path string, stereo bool, over func()) (func(), error) {
 	channels := 1
 	if stereo {
 		channels = 2
@@ -160,7 +166,7 @@ func (s *server) recordTo(id, path string, stereo bool, key tape) (func(), error
 		return nil, err
 	}
 	rec := deck.Record(func() (file.Writer, error) { return w, nil }, deck.RecordConfig{
-		Rate: tapeRate, Stereo: stereo, Ended: func(got deck.Recording) { s.recordedTape(id, path, got, key) },
+		Rate: tapeRate, Stereo: stereo, Ended: func(got deck.Recording) { s.recorded(id, path, got); over() },
 	})
 	tap := rec.Tap()
 	var remove func()
@@ -175,13 +181,13 @@ func (s *server) recordTo(id, path string, stereo bool, key tape) (func(), error
 	return func() { remove(); rec.Finish() }, nil
 }
 
-func (s *server) recordedTape(id, path string, got deck.Recording, key tape) {
-	level := s.log.Info
+func (s *server) recorded(id, path string, got deck.Recording) {
+	log := s.log.With("call", id, "file", path, "seconds", got.Length.Seconds(), "lost", got.Lost)
 	if got.Err != nil {
-		level = s.log.Warn
+		log.Warn("recording broke off", "error", got.Err)
+		return
 	}
-	level("recording ended", "call", id, "file", path, "seconds", got.Length.Seconds(), "lost", got.Lost, "error", got.Err)
-	s.tapes.over(key)
+	log.Info("recording ended")
 }
 
 func (s *server) mix(r *http.Request) (any, error) {
@@ -190,8 +196,8 @@ func (s *server) mix(r *http.Request) (any, error) {
 	if r.URL.Query().Has("stop") {
 		return taped{id, "", "carried by the cheapest way again"}, s.tapes.stop(key)
 	}
-	err := s.tapes.begin(key, func() (func(), error) {
-		return s.exchange.Attach(id, call.Sound{Over: func() { s.tapes.over(key) }})
+	err := s.tapes.begin(key, func(over func()) (func(), error) {
+		return s.exchange.Attach(id, call.Sound{Over: over})
 	})
 	return taped{id, "", "mixed"}, err
 }

@@ -17,8 +17,8 @@ import (
 const (
 	// musicAgain is the silence after music that could not be played.
 	musicAgain = 5 * time.Second
-	// streamQuiet ends a stream that does not begin or sends nothing for so
-	// long; it is connected again.
+	// streamQuiet ends a stream that does not begin, or that sends nothing for so
+	// long while it is waited for; it is connected again.
 	streamQuiet = 15 * time.Second
 	// musicMost bounds how many files of a folder are played.
 	musicMost = 10_000
@@ -97,6 +97,7 @@ func stream(where string) Item {
 			cancel()
 			return nil, fmt.Errorf("music: the stream %s cannot be reached", name)
 		}
+		quiet.Stop()
 		body := &watched{resp.Body, quiet, cancel}
 		if resp.StatusCode != http.StatusOK {
 			_ = body.Close()
@@ -111,7 +112,8 @@ func stream(where string) Item {
 	}
 }
 
-// watched ends a body that sends nothing any more.
+// watched ends a body that sends nothing to who waits for it. Who takes his time
+// between two reads, because there is sound enough, is not waiting.
 type watched struct {
 	io.ReadCloser
 	quiet  *time.Timer
@@ -119,9 +121,9 @@ type watched struct {
 }
 
 func (w *watched) Read(b []byte) (int, error) {
-	n, err := w.ReadCloser.Read(b)
 	w.quiet.Reset(streamQuiet)
-	return n, err
+	defer w.quiet.Stop()
+	return w.ReadCloser.Read(b)
 }
 
 func (w *watched) Close() error {

@@ -1,6 +1,7 @@
 package deck
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tincan/phone/media/file"
@@ -133,4 +135,33 @@ func TestStation(t *testing.T) {
 	} else {
 		d.Done()
 	}
+}
+
+// A stream whose sound lasts is read seldom, and is not quiet for that; one that
+// keeps its reader waiting is.
+func TestQuietStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, out := io.Pipe()
+		quiet := time.AfterFunc(streamQuiet, func() { _ = out.CloseWithError(context.Canceled) })
+		quiet.Stop()
+		body := &watched{in, quiet, func() {}}
+		go func() {
+			for range 3 {
+				_, _ = out.Write([]byte("x"))
+			}
+		}()
+		for range 3 {
+			if _, err := body.Read(make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(3 * streamQuiet)
+		}
+		began := time.Now()
+		if _, err := body.Read(make([]byte, 1)); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if waited := time.Since(began); waited != streamQuiet {
+			t.Errorf("given up after %v", waited)
+		}
+	})
 }

@@ -320,3 +320,59 @@ func TestLongWAV(t *testing.T) {
 		t.Errorf("a file of 4 GiB takes more: %v", err)
 	}
 }
+
+// chained is one file of Ogg after another, each a stream of its own number.
+func chained(t *testing.T, paths ...string) (b []byte) {
+	t.Helper()
+	for i, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = f.Close() }()
+		for {
+			var p page
+			if err := p.read(f); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			p.serial = uint32(100 + i)
+			b = p.append(b)
+		}
+	}
+	return b
+}
+
+// A radio begins a stream with each track, of another number and other channels.
+func TestChainedOgg(t *testing.T) {
+	made(t, "opus")
+	dir := t.TempDir()
+	one, two := filepath.Join(dir, "1.opus"), filepath.Join(dir, "2.opus")
+	write(t, one, 16000, sine(500, 16000, 16000))
+	write(t, two, 16000, sine(900, 16000, 16000), sine(900, 16000, 16000))
+	r, err := New(io.NopCloser(bytes.NewReader(chained(t, one, two, one))), "radio")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pcm, err := all(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(pcm) < 3*48000 {
+		t.Fatalf("%d samples are heard, of 3 tracks of 48000", len(pcm))
+	}
+	for i, hz := range []float64{500, 900, 500} {
+		if got := share(pcm[i*len(pcm)/3+4800:][:38400], hz, 48000); got < 0.95 {
+			t.Errorf("track %d is %.2f its own tone", i+1, got)
+		}
+	}
+	cut := chained(t, one, two)
+	r, err = New(io.NopCloser(bytes.NewReader(cut[:len(chained(t, one))+60])), "radio")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pcm, err := all(r); !errors.Is(err, ErrCut) || len(pcm) < 48000 {
+		t.Errorf("cut within the second head: %d samples, %v", len(pcm), err)
+	}
+}

@@ -17,7 +17,9 @@ func FuzzNew(f *testing.F) {
 	tags.add([]byte("OpusTags"))
 	sound := page{sequence: 2, kind: oggLast}
 	sound.add([]byte{0xf8, 1, 2, 3})
-	f.Add(sound.append(tags.append(head.append(nil))), "a.opus")
+	stream := sound.append(tags.append(head.append(nil)))
+	f.Add(stream, "a.opus")
+	f.Add(append(stream, stream...), "a.opus")
 	f.Add(make([]byte, 100), "a.gsm")
 	f.Add(make([]byte, 100), "a.sln16")
 	f.Fuzz(func(t *testing.T, b []byte, name string) {

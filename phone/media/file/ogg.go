@@ -69,6 +69,8 @@ func (p *page) add(packet []byte) bool {
 var (
 	errNoPage  = errors.New("not a page of Ogg")
 	errDamaged = errors.New("a page of Ogg is damaged")
+	// errChained says that the packets from here on are another stream's.
+	errChained = errors.New("the next stream of Ogg begins")
 )
 
 // read takes the next page from a stream. io.EOF comes alone, between pages.
@@ -126,10 +128,12 @@ type packets struct {
 	offset  int // in page.data
 	serial  uint32
 	started bool
+	within  bool // the stream's first page is past
 	packet  []byte
 }
 
-// next gives a packet, valid until the next one; io.EOF at the end.
+// next gives a packet, valid until the next one; io.EOF at the end, and errChained
+// where another stream follows (RFC 3533 4): radios begin one with each track.
 func (p *packets) next() ([]byte, error) {
 	p.packet = p.packet[:0]
 	for {
@@ -151,7 +155,8 @@ func (p *packets) next() ([]byte, error) {
 	}
 }
 
-// turn goes to the next page of the stream; pages of others are passed over.
+// turn goes to the next page of the stream, or of the one that follows it; pages of
+// streams beside it are passed over.
 func (p *packets) turn() error {
 	for {
 		p.at, p.offset = 0, 0
@@ -159,10 +164,16 @@ func (p *packets) turn() error {
 			p.page.lengths = p.page.lengths[:0]
 			return err
 		}
-		if !p.started {
+		first := p.page.kind&oggFirst != 0
+		switch {
+		case !p.started:
 			p.started, p.serial = true, p.page.serial
-		}
-		if p.page.serial == p.serial {
+			return nil
+		case first && p.within:
+			p.serial, p.within = p.page.serial, false
+			return errChained
+		case p.page.serial == p.serial:
+			p.within = true
 			return nil
 		}
 	}

@@ -38,32 +38,38 @@ type oggReader struct {
 
 func newOgg(in input) (Reader, error) {
 	r := &oggReader{in: in, packets: packets{in: in}}
+	return r, r.begin()
+}
+
+// begin reads the head of a stream.
+func (r *oggReader) begin() error {
 	head, err := r.packets.next()
 	if err != nil {
-		return nil, r.failed(err)
+		return r.failed(err)
 	}
 	if len(head) < 19 || string(head[:8]) != "OpusHead" || head[8]>>4 != 0 {
-		return nil, in.wrong("%w: of what Ogg carries, Opus is", ErrFormat)
+		return r.in.wrong("%w: of what Ogg carries, Opus is", ErrFormat)
 	}
 	r.skip = int(binary.LittleEndian.Uint16(head[10:]))
 	r.streams = 1
 	if head[18] != 0 { // the mapping of channels to streams (RFC 7845 5.1.1)
 		if len(head) < 21+int(head[9]) || head[18] != 1 || head[9] != 2 || head[19] != 2 || head[20] != 0 {
-			return nil, in.wrong("%w: Opus of one or two channels is", ErrFormat)
+			return r.in.wrong("%w: Opus of one or two channels is", ErrFormat)
 		}
 		r.streams = 2
 	}
+	r.decoders = r.decoders[:0]
 	for range r.streams {
 		d, err := codec.NewDecoderAt(opusFormat, opusClock)
 		if err != nil {
-			return nil, in.wrong("%w", err)
+			return r.in.wrong("%w", err)
 		}
 		r.decoders = append(r.decoders, d)
 	}
 	if _, err := r.packets.next(); err != nil { // comments
-		return nil, r.failed(err)
+		return r.failed(err)
 	}
-	return r, nil
+	return nil
 }
 
 func (r *oggReader) Rate() int    { return opusClock }
@@ -86,6 +92,9 @@ func (r *oggReader) Read(pcm []int16) (n int, err error) {
 // next decodes a packet.
 func (r *oggReader) next() error {
 	packet, err := r.packets.next()
+	if errors.Is(err, errChained) {
+		return r.begin()
+	}
 	if err != nil {
 		return r.failed(err)
 	}
