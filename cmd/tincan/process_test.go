@@ -111,6 +111,11 @@ func TestReload(t *testing.T) {
 	if got := s.says("the configuration was read again and not taken"); !strings.Contains(got, "needs a restart: [data] changed") {
 		t.Error(got)
 	}
+	p.write("tincan.toml", string(text)+"[sound]\nlanguage = \"fr\"\n")
+	s.signal(syscall.SIGHUP)
+	if got := s.says("the configuration was read again and not taken"); !strings.Contains(got, "needs a restart: [[sound]] changed") {
+		t.Error(got)
+	}
 	p.write("tincan.toml", strings.Replace(string(text), "127.0.0.1\"\n", "198.51.100.1\"\n", 1))
 	s.signal(syscall.SIGHUP)
 	s.says("configuration read again")

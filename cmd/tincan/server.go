@@ -326,8 +326,19 @@ func (s *server) adopt(ctx context.Context, _ *config.Config) error {
 // reconfigure takes a new configuration whole or not at all. What sockets and
 // the store were opened with cannot change while they are open.
 func (s *server) reconfigure(cfg *config.Config) error {
-	old := s.cfg()
-	var fixed []string
+	if names := fixed(s.cfg(), cfg); len(names) > 0 {
+		return fmt.Errorf("%w: %v changed", errNeedsRestart, names)
+	}
+	s.config.Store(cfg)
+	s.external.start(cfg.SIP.External)
+	s.sip.Reconfigure(s.settings(cfg))
+	s.gate.Reconfigure(gateSettings(cfg))
+	s.exchange.Reconfigure(cfg.SIP.RingTimeout)
+	return nil
+}
+
+// fixed names the settings that differ and are read at the start alone.
+func fixed(old, cfg *config.Config) (names []string) {
 	for _, f := range []struct {
 		name string
 		same bool
@@ -340,23 +351,16 @@ func (s *server) reconfigure(cfg *config.Config) error {
 		{"[sip] dns", slices.Equal(old.SIP.DNS, cfg.SIP.DNS)},
 		{"[sip] certificate", old.SIP.Certificate == cfg.SIP.Certificate && old.SIP.Key == cfg.SIP.Key && old.SIP.Authorities == cfg.SIP.Authorities},
 		{"[rtp]", old.RTP == cfg.RTP},
+		{"[sound]", old.Sound == cfg.Sound},
 		{"[http] listen", old.HTTP.Listen == cfg.HTTP.Listen},
 		{"[log] format", old.Log.Format == cfg.Log.Format},
 		{"[store]", old.Store == cfg.Store},
 	} {
 		if !f.same {
-			fixed = append(fixed, f.name)
+			names = append(names, f.name)
 		}
 	}
-	if len(fixed) > 0 {
-		return fmt.Errorf("%w: %v changed", errNeedsRestart, fixed)
-	}
-	s.config.Store(cfg)
-	s.external.start(cfg.SIP.External)
-	s.sip.Reconfigure(s.settings(cfg))
-	s.gate.Reconfigure(gateSettings(cfg))
-	s.exchange.Reconfigure(cfg.SIP.RingTimeout)
-	return nil
+	return names
 }
 
 // reloadObjects is called after each change of the store's objects.

@@ -32,7 +32,7 @@ func (s *server) openSound(cfg *config.Config) error {
 	s.recordings = orIn(cfg.Sound.Recordings, cfg.Data, "recordings")
 	s.prompts = prompt.New(prompt.Config{
 		Folders: promptFolders(cfg),
-		Cache:   filepath.Join(cfg.Data, "speech"), Logger: s.log,
+		Cache:   filepath.Join(cfg.Data, "speech"),
 	})
 	s.hold = s.music(cfg.Sound.Music)
 	s.rooms = conference.New(s.media, &s.bus)

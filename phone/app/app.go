@@ -21,6 +21,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"tincan/bus"
@@ -78,33 +80,29 @@ type kind struct {
 	start  func(*Apps, *leg) (program, error)
 }
 
-// Names are the applications by name, for destinations of kind app.
-func Names() []string {
-	return []string{"delayed-echo", "echo", "milliwatt", "music", "play", "record", "tone"}
+// apps are the applications by name.
+func apps() map[string]kind {
+	return map[string]kind{
+		"delayed-echo": {codec.Made, startDelayedEcho},
+		"echo":         {nil, startEcho},
+		"milliwatt":    {codec.Made, startMilliwatt},
+		"music":        {codec.Made, startMusic},
+		"play":         {codec.Made, startPlay},
+		"record":       {codec.Made, startRecord},
+		"tone":         {codec.Made, startTone},
+	}
 }
+
+// Names are the applications by name, for destinations of kind app.
+func Names() []string { return slices.Sorted(maps.Keys(apps())) }
 
 // kinds finds an application by kind and name of a destination.
 func kinds(of, name string) (kind, bool) {
 	if of == "conference" {
 		return kind{codec.Made, startConference}, true
 	}
-	switch name {
-	case "echo":
-		return kind{nil, startEcho}, true
-	case "delayed-echo":
-		return kind{codec.Made, startDelayedEcho}, true
-	case "tone":
-		return kind{codec.Made, startTone}, true
-	case "milliwatt":
-		return kind{codec.Made, startMilliwatt}, true
-	case "play":
-		return kind{codec.Made, startPlay}, true
-	case "music":
-		return kind{codec.Made, startMusic}, true
-	case "record":
-		return kind{codec.Made, startRecord}, true
-	}
-	return kind{}, false
+	k, ok := apps()[name]
+	return k, ok
 }
 
 // Dial begins an application for a destination, of kind app or conference: it

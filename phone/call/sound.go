@@ -2,6 +2,7 @@ package call
 
 import (
 	"errors"
+	"slices"
 
 	"tincan/phone/media"
 )
@@ -100,11 +101,14 @@ func (c *Call) apply(a *attached) (err error) {
 	return err
 }
 
-// resume lets sounds work on a bridge that took the place of another.
+// resume lets sounds work on a bridge that took the place of another. What cannot,
+// since the parties agreed on a codec that is not made here, is over.
 func (c *Call) resume() {
-	for _, a := range c.sounds {
+	for _, a := range slices.Clone(c.sounds) {
 		if err := c.apply(a); err != nil {
 			c.x.cfg.Logger.Warn("what is played into the call or recorded of it breaks off", "call", c.id, "error", err)
+			c.remove(a)
+			a.over()
 		}
 	}
 }
@@ -119,16 +123,9 @@ func (c *Call) played(m played) {
 
 // detach takes a sound away.
 func (c *Call) detach(a *attached) {
-	i := -1
-	for j, s := range c.sounds {
-		if s == a {
-			i = j
-		}
-	}
-	if i < 0 {
+	if !c.remove(a) {
 		return
 	}
-	c.sounds = append(c.sounds[:i:i], c.sounds[i+1:]...)
 	switch {
 	case a.playing != nil:
 		a.playing.Stop()
@@ -138,6 +135,21 @@ func (c *Call) detach(a *attached) {
 	case a.Play == nil && c.sound != nil && !c.mixes():
 		c.sound.Need(media.WayNone)
 	}
+}
+
+// remove takes a sound off the list, if it is there.
+func (c *Call) remove(a *attached) bool {
+	i := slices.Index(c.sounds, a)
+	if i < 0 {
+		return false
+	}
+	c.sounds = slices.Delete(c.sounds, i, i+1)
+	for side, music := range c.music {
+		if music == a {
+			c.music[side] = nil
+		}
+	}
+	return true
 }
 
 // mixes tells whether someone wants the call mixed for its own sake.
@@ -189,9 +201,7 @@ func (c *Call) entertain() {
 			}
 			c.music[i] = a
 		case !held && playing:
-			a := c.music[i]
-			c.music[i] = nil
-			c.detach(a)
+			c.detach(c.music[i])
 		}
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -40,8 +39,7 @@ type Config struct {
 	// more ("fr_CA_f_June"); the first that has a recording gives it.
 	Folders []string
 	// Cache is where speech is kept; it is made.
-	Cache  string
-	Logger *slog.Logger
+	Cache string
 }
 
 // Library finds recordings. Its methods may be called by any goroutine.
@@ -92,10 +90,12 @@ func (l *Library) find(language, name string) (string, error) {
 		name, language, fs.ErrNotExist, strings.Join(l.config.Folders, ", "), language)
 }
 
-// speaks tells whether a folder is of a language: "en", "en_US_f_Allison".
+// speaks tells whether a folder is of a language: "en_US_f_Allison" is of en and
+// en-us.
 func speaks(folder, language string) bool {
-	return folder == language || strings.HasPrefix(folder, language+"_") ||
-		strings.HasPrefix(folder, strings.ReplaceAll(language, "-", "_"))
+	language = strings.ToLower(strings.ReplaceAll(language, "-", "_"))
+	rest, ok := strings.CutPrefix(strings.ToLower(folder), language)
+	return ok && (rest == "" || rest[0] == '_')
 }
 
 // Languages are those that there are recordings of.

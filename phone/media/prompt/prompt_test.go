@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"log/slog"
 	"math"
 	"os"
 	"os/exec"
@@ -87,7 +86,7 @@ func library(t *testing.T) *Library {
 		}
 		t.Skipf("NOT TESTED: %v", err)
 	}
-	return New(Config{Folders: []string{Sounds}, Cache: filepath.Join(t.TempDir(), "speech"), Logger: slog.New(slog.DiscardHandler)})
+	return New(Config{Folders: []string{Sounds}, Cache: filepath.Join(t.TempDir(), "speech")})
 }
 
 // Every word of every number and phrase is there as a recording.
@@ -212,7 +211,7 @@ func TestWhereRecordingsAre(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l := New(Config{Folders: []string{filepath.Join(dir, "own"), filepath.Join(dir, "sys")}, Cache: filepath.Join(dir, "cache"), Logger: slog.New(slog.DiscardHandler)})
+	l := New(Config{Folders: []string{filepath.Join(dir, "own"), filepath.Join(dir, "sys")}, Cache: filepath.Join(dir, "cache")})
 	got := map[string]float64{}
 	for _, name := range []string{"hello", "beep"} {
 		got[name], _ = length(t, l.Say("fr", name, ""))
@@ -223,6 +222,26 @@ func TestWhereRecordingsAre(t *testing.T) {
 	for _, name := range []string{"../../secret", "/etc/passwd", "", "nobody-said-this", "a//b"} {
 		if _, err := l.Say("fr", name, "")(); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestFolderOfALanguage(t *testing.T) {
+	for _, c := range []struct {
+		folder, language string
+		is               bool
+	}{
+		{"en", "en", true},
+		{"en_US_f_Allison", "en", true},
+		{"en_US_f_Allison", "en-us", true},
+		{"pt_BR_f", "pt-br", true},
+		{"pt_BR_f", "pt-BR", true},
+		{"pt", "pt-BR", false},
+		{"enochian", "en", false},
+		{"en_USA", "en-us", false},
+	} {
+		if got := speaks(c.folder, c.language); got != c.is {
+			t.Errorf("folder %s is of %s: %v", c.folder, c.language, got)
 		}
 	}
 }
