@@ -100,6 +100,7 @@ func (l *leg) Able() media.Description { return l.state.Offer }
 func (l *leg) Alert(int, *media.Description)  {}
 func (l *leg) Answer(media.Description)       {}
 func (l *leg) Prepare(media.Description)      {}
+func (l *leg) Renew(media.Description)        {}
 func (l *leg) Hangup(call.Cause)              {}
 func (l *leg) Reply(media.Description, error) {}
 

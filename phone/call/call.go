@@ -370,15 +370,13 @@ func (c *Call) stood() {
 	c.phase = standing
 	c.ledger.Stop()
 	c.a.Prepare(c.sides[0].local)
-	if c.hasty == nil { // else it would be the answer to that
-		c.b.Prepare(c.sides[1].local)
-	}
+	c.b.Prepare(c.sides[1].local) // of who picked the call up
 	if !c.join() {
 		c.finish(NotAcceptable.Why("the caller takes "+c.sides[0].codec+", the other side "+c.sides[1].codec), "server")
 		return
 	}
 	c.a.Answer(c.sides[0].local)
-	c.b.Answer(c.sides[1].local) // of who picked the call up
+	c.b.Answer(c.sides[1].local)
 	c.x.publish(c, "answered", c.sides[0].codec)
 	c.x.cfg.Logger.Debug("call answered", "call", c.id, "sip_call_ids", c.wireIDs(), "from", c.setup.From.Ref, "to", c.to(), "codec", c.sides[0].codec, "callee_codec", c.sides[1].codec)
 	if c.pending != nil {

@@ -116,6 +116,7 @@ func (l *leg) Alert(code int, _ *media.Description) {
 	l.do(func() { l.alerts = append(l.alerts, code) })
 }
 func (l *leg) Prepare(media.Description)  {}
+func (l *leg) Renew(media.Description)    {}
 func (l *leg) Answer(d media.Description) { l.do(func() { l.answers = append(l.answers, d) }) }
 func (l *leg) Offer(d media.Description)  { l.do(func() { l.offers = append(l.offers, d) }) }
 func (l *leg) Digit(d media.Digit)        { l.do(func() { l.digits = append(l.digits, d) }) }

@@ -17,9 +17,12 @@ type Leg interface {
 	ID() string
 	// Own sets who is told of events from now on; nil: nobody.
 	Own(Owner)
-	// Prepare sets up the media of the answer that Alert, Answer or Reply is
-	// about to give, so that they are joined before the party can speak.
+	// Prepare sets up the media of the answer that Alert or Answer is about to
+	// give, so that they are joined before the party can speak. It does nothing to
+	// a leg that was answered or is called.
 	Prepare(answer media.Description)
+	// Renew does the same for the answer that Reply is about to give to Offered.
+	Renew(answer media.Description)
 	// Alert tells a caller of progress: 180, or 183 with the early answer.
 	Alert(code int, early *media.Description)
 	// Answer accepts a caller's offer. It is sent once; a leg that was made again

@@ -135,7 +135,7 @@ func (c *Call) keep(m Offered, mine *side) {
 		m.Leg.Reply(media.Description{}, NotAcceptable.Why(err.Error()))
 		return
 	}
-	m.Leg.Prepare(answer)
+	m.Leg.Renew(answer)
 	mine.local = answer
 	c.setHeld(mine, m.Offer)
 	for _, br := range c.bridges {

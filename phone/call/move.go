@@ -250,6 +250,7 @@ func (a absent) Own(Owner)                      {}
 func (a absent) Alert(int, *media.Description)  {}
 func (a absent) Answer(media.Description)       {}
 func (a absent) Prepare(media.Description)      {}
+func (a absent) Renew(media.Description)        {}
 func (a absent) Hangup(Cause)                   {}
 func (a absent) Offer(media.Description)        {}
 func (a absent) Reply(media.Description, error) {}

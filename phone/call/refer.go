@@ -242,6 +242,7 @@ func (s *standIn) Hangup(cause Cause) {
 }
 
 func (s *standIn) Prepare(media.Description)      {}
+func (s *standIn) Renew(media.Description)        {}
 func (s *standIn) Offer(media.Description)        {}
 func (s *standIn) Reply(media.Description, error) {}
 func (s *standIn) Digit(media.Digit)              {}

@@ -24,7 +24,7 @@ func (c *Call) agreed(r *renewal, given media.Description, asked, wishing *side)
 	c.renewal = nil
 	c.unjoin()
 	*asked = side{leg: r.to, local: r.offer, inUse: given, held: asked.held, codec: given.Codec(), codecB: asked.codecB}
-	r.from.Prepare(answer)
+	r.from.Renew(answer)
 	wishing.local, wishing.inUse, wishing.codec = answer, answer, answer.Codec()
 	wishing.codecB, asked.codecB = "changed in the call by "+r.from.Info().Party, "changed in the call by "+r.from.Info().Party
 	c.setHeld(wishing, r.wish)
@@ -69,7 +69,7 @@ func (c *Call) transcode(m Offered, mine *side) {
 		return
 	}
 	before := *mine
-	m.Leg.Prepare(offer)
+	m.Leg.Renew(offer)
 	mine.local, mine.inUse, mine.codec = offer, offer, offer.Codec()
 	if !c.join() {
 		*mine = before

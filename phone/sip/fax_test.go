@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"tincan/phone/media"
 )
 
 // A fax begins as sound; the called side changes to T.38 and, at the end, back. A
@@ -70,6 +72,16 @@ func TestFaxBeforeTheCallStands(t *testing.T) {
 	from, _ := in.From().Params.Get("tag")
 	bd := dlg{callID: string(*in.CallID()), from: "bt", to: from, seq: 1}
 	b.send("INVITE", target(in), bd, fax(b))
+	called := l.sip.leg(from)
+	l.eventually(func() bool {
+		called.mu.Lock()
+		defer called.mu.Unlock()
+		return called.invite != nil
+	})
+	called.Prepare(media.Description{}) // as the call does once it stands, before it has read the wish
+	if able := called.Able(); able.Stream(media.Image) != nil {
+		t.Errorf("the wish is taken for what was agreed: %+v", able)
+	}
 	ok := a.expect("200") // the store took too long
 	d = d.within(ok)
 	l.deaf.Store(false)

@@ -88,7 +88,7 @@ func (l *leg) Reply(answer media.Description, err error) {
 	}
 	res := l.dialogReply(req, wire.StatusOK)
 	l.timer.refreshed(l, req, res)
-	withSDP(res, l.settled(answer)) // as Prepare has it already
+	withSDP(res, l.settled(answer)) // as Renew has it already
 	if req.Method == wire.INVITE {
 		l.inviteSeq = req.CSeq().SeqNo
 		l.accept(res)

@@ -193,14 +193,20 @@ func (l *leg) Alert(code int, answer *media.Description) {
 	l.provision(res)
 }
 
-// Prepare sets up the media of an answer (call.Leg).
+// Prepare sets up the media of the first answer (call.Leg).
 func (l *leg) Prepare(answer media.Description) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case l.stage == early && !l.uac:
+	if l.stage == early && !l.uac {
 		l.settled(answer)
-	case l.stage == up && l.invite != nil:
+	}
+}
+
+// Renew sets up the media of an answer within the dialog (call.Leg).
+func (l *leg) Renew(answer media.Description) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stage == up && l.invite != nil {
 		l.theirs = l.theirsNext
 		l.settled(answer)
 	}
