@@ -79,6 +79,8 @@ type Stream struct {
 	// Passed are the attributes that concern the two ends alone and are handed
 	// on as they came (zrtp-hash, framerate, imageattr, content, label).
 	Passed []string
+	Mid    string // the line's name (RFC 5888)
+	ICE    *ICE   // nil: the party does not speak it
 }
 
 // Refused reports whether the line carries nothing.

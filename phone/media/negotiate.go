@@ -178,7 +178,7 @@ func AnswerFrom(caller, callee Description) (Description, error) {
 func answered(in, got *Stream) Stream {
 	s := Stream{
 		Kind: in.Kind, Name: in.Name, Proto: in.Proto, RTP: Pending, Mux: in.Mux,
-		Direction: in.Direction.Reverse(), Ptime: got.Ptime, Passed: got.Passed,
+		Direction: in.Direction.Reverse(), Ptime: got.Ptime, Passed: got.Passed, Mid: in.Mid,
 	}
 	renumber := map[uint8]uint8{}
 	for _, g := range got.Formats {

@@ -227,6 +227,7 @@ func offers() []described {
 				},
 				Feedback: []media.Feedback{{PT: 111, Value: "transport-cc"}},
 				Passed:   []string{"extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level"},
+				Mid:      "0",
 			}},
 		},
 		{

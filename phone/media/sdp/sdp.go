@@ -56,6 +56,7 @@ type parser struct {
 	direction media.Direction // of the session
 	stream    *media.Stream   // nil: session level
 	listed    []string        // formats of the stream as written
+	ice       media.ICE       // of the session
 }
 
 // Parse reads a description; at most MaxBytes, MaxLines and MaxStreams.
@@ -227,7 +228,7 @@ func (p *parser) format(pt uint8) *codec.Format {
 
 func (p *parser) attribute(n int, value string) error {
 	name, arg, _ := strings.Cut(value, ":")
-	if p.direct(name) || p.stream == nil {
+	if p.direct(name) || p.iceAttribute(name, arg) || p.stream == nil {
 		return nil
 	}
 	s := p.stream
@@ -247,6 +248,10 @@ func (p *parser) attribute(n int, value string) error {
 		p.rtcp(arg)
 	case "rtcp-mux":
 		s.Mux = true
+	case "mid":
+		if token(arg) && len(arg) <= maxMid {
+			s.Mid = arg
+		}
 	case "rtcp-fb":
 		p.feedback(arg)
 	default:
@@ -364,7 +369,8 @@ func (p *parser) endStream() {
 		*s = media.Stream{Kind: s.Kind, Name: s.Name, Proto: s.Proto, Raw: p.listed}
 		return
 	}
-	if s.RTP.Addr().IsUnspecified() { // RFC 2543's hold, still sent
+	s.ICE = p.settledICE(s.ICE)
+	if s.Holds() { // still sent
 		s.Direction &^= media.RecvOnly
 	}
 	if s.RTCP.Port() != 0 && !s.RTCP.Addr().IsValid() {

@@ -135,6 +135,8 @@ func FuzzParse(f *testing.F) {
 	for _, o := range offers() {
 		f.Add([]byte(o.text))
 	}
+	f.Add([]byte(crlf(browserOffer)))
+	f.Add([]byte(crlf(phoneOffer)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d, o, err := Parse(b)
 		if err != nil {

@@ -19,8 +19,12 @@ func Write(d media.Description, o Origin) []byte {
 	w.add("\r\ns=-\r\nc=")
 	w.address(o.Addr)
 	w.add("\r\nt=0 0\r\n")
+	allLite := lite(d)
+	if allLite {
+		w.add("a=ice-lite\r\n")
+	}
 	for i := range d.Streams {
-		w.stream(&d.Streams[i], o.Addr)
+		w.stream(&d.Streams[i], o.Addr, allLite)
 	}
 	return w
 }
@@ -62,7 +66,7 @@ func (w *writer) address(a netip.Addr) {
 	}
 }
 
-func (w *writer) stream(s *media.Stream, session netip.Addr) {
+func (w *writer) stream(s *media.Stream, session netip.Addr, lite bool) {
 	name := s.Name
 	if name == "" {
 		name = s.Kind.String()
@@ -88,6 +92,7 @@ func (w *writer) stream(s *media.Stream, session netip.Addr) {
 		w.add("\r\n")
 	}
 	w.attributes(s)
+	w.ice(s.ICE, lite)
 }
 
 func (w *writer) list(s *media.Stream) {
@@ -135,6 +140,11 @@ func (w *writer) attributes(s *media.Stream) {
 	}
 	if s.Mux {
 		w.add("a=rtcp-mux\r\n")
+	}
+	if s.Mid != "" {
+		w.add("a=mid:")
+		w.text(s.Mid)
+		w.add("\r\n")
 	}
 	for _, a := range s.Passed {
 		w.add("a=")
