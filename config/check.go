@@ -130,7 +130,7 @@ func (k *checker) listen() {
 	for _, t := range []struct {
 		key, network string
 		list         []string
-	}{{"sip.udp", "udp", s.UDP}, {"sip.tcp", "tcp", s.TCP}, {"sip.tls", "tcp", s.TLS}} {
+	}{{"sip.udp", "udp", s.UDP}, {"sip.tcp", "tcp", s.TCP}, {"sip.tls", "tcp", s.TLS}, {"http.tls", "tcp", k.config.HTTP.TLS}} {
 		if len(t.list) > maxListen {
 			k.fault(t.key, fmt.Sprintf("has %d addresses, more than %d", len(t.list), maxListen), "remove some")
 			continue

@@ -145,6 +145,10 @@ type HTTP struct {
 	// Listen is ip:port for /healthz and /metrics; empty for none. Default
 	// 127.0.0.1:8080.
 	Listen string `toml:"listen"`
+	// TLS are the addresses, ip:port, where browsers reach the server: their phones
+	// at the path /ws (SIP over WebSocket, RFC 7118). It shows the certificate of
+	// [sip]. Default 0.0.0.0:8443; an empty list listens on none.
+	TLS []string `toml:"tls"`
 }
 
 // Log is the table [log].
@@ -186,7 +190,7 @@ func Defaults() *Config {
 		Gate:  Gate{Enabled: true, Rate: 50, Burst: 2000, Total: 5000},
 		RTP:   RTP{Ports: "10000-20000", First: 10000, Last: 20000, Timeout: 60 * time.Second},
 		Sound: Sound{Language: "en", Country: "us", Music: DebianMusic, Missing: "tone"},
-		HTTP:  HTTP{Listen: "127.0.0.1:8080"},
+		HTTP:  HTTP{Listen: "127.0.0.1:8080", TLS: []string{"0.0.0.0:8443"}},
 		Log:   Log{Level: "info", Format: "auto"},
 		Store: Store{Synchronous: "normal"},
 	}

@@ -83,6 +83,7 @@ recordings = "/r"
 missing = "silence"
 [http]
 listen = ""
+tls = ["127.0.0.1:443"]
 [log]
 level = "debug"
 format = "json"
@@ -105,6 +106,7 @@ synchronous = "full"
 		Sound: Sound{
 			Language: "fr", Country: "ch", Prompts: "/p", Music: "https://radio.example/stream", Recordings: "/r", Missing: "silence",
 		},
+		HTTP:  HTTP{TLS: []string{"127.0.0.1:443"}},
 		Log:   Log{Level: "debug", Format: "json"},
 		Store: Store{Synchronous: "full"},
 	}

@@ -28,7 +28,7 @@ type server struct {
 	where         place
 	folder        string
 	sip, tls      int // ports
-	http          int
+	http, wss     int
 	rtp           struct{ first, last int }
 }
 
@@ -54,7 +54,7 @@ func startServerAt(t *testing.T, where place, space string, extra ...string) *se
 	t.Helper()
 	s := &server{
 		where: where, folder: t.TempDir(),
-		sip: peer.FreePort(t), tls: peer.FreePort(t), http: peer.FreePort(t),
+		sip: peer.FreePort(t), tls: peer.FreePort(t), http: peer.FreePort(t), wss: peer.FreePort(t),
 	}
 	s.rtp.first, s.rtp.last = peer.FreeBlock(t)
 	s.configure(t, extra...)
@@ -76,12 +76,12 @@ func (s *server) configure(t *testing.T, extra ...string) {
 		media = fmt.Sprintf("timeout = %q", s.where.deadMedia)
 	}
 	s.write(t, "tincan.toml", fmt.Sprintf(configText, filepath.Join(s.folder, "data"), s.address(),
-		s.addressTLS(), s.where.ip, s.rtp.first, s.rtp.last, s.http, strings.Join(extra, "\n"), media, s.where.sip, s.where.more))
+		s.addressTLS(), s.where.ip, s.rtp.first, s.rtp.last, s.http, strings.Join(extra, "\n"), media, s.where.sip, s.where.more, s.addressWSS()))
 }
 
 // configText takes the data folder, the SIP address, the TLS address, the
 // address told to phones, the first and last RTP port, the HTTP port, more lines
-// for the top, for the media and for [sip], and more tables.
+// for the top, for the media and for [sip], more tables, and the address for browsers.
 const configText = `data = %q
 %[8]s
 [sip]
@@ -95,12 +95,15 @@ ports = "%[5]d-%[6]d"
 %[9]s
 [http]
 listen = "127.0.0.1:%[7]d"
+tls = [%[12]q]
 %[11]s`
 
 func (s *server) address() string        { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.sip)) }
 func (s *server) uri(user string) string { return "sip:" + user + "@" + s.address() }
-func (s *server) addressTLS() string     { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.tls)) }
-func (s *server) config() string         { return filepath.Join(s.folder, "tincan.toml") }
+func (s *server) addressTLS() string { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.tls)) }
+
+func (s *server) addressWSS() string { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.wss)) }
+func (s *server) config() string     { return filepath.Join(s.folder, "tincan.toml") }
 
 func (s *server) write(t *testing.T, name, text string) string {
 	t.Helper()

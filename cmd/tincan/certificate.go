@@ -78,6 +78,11 @@ func (c *certificate) tls(file string) (*tls.Config, error) {
 	return t, nil
 }
 
+// web is how we shake hands with browsers.
+func (c *certificate) web() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"http/1.1"}}
+}
+
 func (c *certificate) load() error {
 	info, err := os.Stat(c.certFile)
 	if err != nil {

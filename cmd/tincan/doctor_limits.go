@@ -74,8 +74,8 @@ const soon = 14 * 24 * time.Hour
 
 func (x *examination) certificate(context.Context) {
 	const check = "certificate"
-	if len(x.cfg.SIP.TLS) == 0 {
-		x.ok(check, "none is needed: [sip] tls is empty")
+	if len(x.cfg.SIP.TLS)+len(x.cfg.HTTP.TLS) == 0 {
+		x.ok(check, "none is needed: tls is empty in [sip] and in [http]")
 		return
 	}
 	certFile, keyFile := x.cfg.SIP.Certificate, x.cfg.SIP.Key

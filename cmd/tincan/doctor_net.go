@@ -29,6 +29,9 @@ func (x *examination) sockets() (all []wantedSocket) {
 	if a := x.cfg.HTTP.Listen; a != "" {
 		all = append(all, wantedSocket{"[http] listen", "http", a})
 	}
+	for _, a := range x.cfg.HTTP.TLS {
+		all = append(all, wantedSocket{"[http] tls", "wss", a})
+	}
 	return all
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -58,6 +59,7 @@ type server struct {
 	ledger     *record.Ledger
 	space      *space.Space
 	media      *media.Engine
+	certs      *certificate
 	exchange   *call.Exchange
 	apps       *app.Apps
 	prompts    *prompt.Library
@@ -201,11 +203,10 @@ func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
 	if err := s.openSound(cfg); err != nil {
 		return err
 	}
-	certs, err := openCertificate(cfg, s.log)
-	if err != nil {
+	if s.certs, err = openCertificate(cfg, s.log); err != nil {
 		return err
 	}
-	handshake, err := certs.tls(cfg.SIP.Authorities)
+	handshake, err := s.certs.tls(cfg.SIP.Authorities)
 	if err != nil {
 		return err
 	}
@@ -263,6 +264,17 @@ func (s *server) listen(_ context.Context, cfg *config.Config) error {
 }
 
 func (s *server) openHTTP(_ context.Context, cfg *config.Config) error {
+	for _, addr := range cfg.HTTP.TLS {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return explainListen(err, "[http] tls", "tcp", addr)
+		}
+		at := l.Addr().(*net.TCPAddr).AddrPort()
+		s.sockets = append(s.sockets, listening{string(transport.WSS), at})
+		mux := http.NewServeMux()
+		mux.Handle("GET /ws", s.sip.WebSocket(at.Port()))
+		s.serveHTTP(tls.NewListener(l, s.certs.web()), mux)
+	}
 	if cfg.HTTP.Listen == "" {
 		return nil
 	}
@@ -352,7 +364,7 @@ func fixed(old, cfg *config.Config) (names []string) {
 		{"[sip] certificate", old.SIP.Certificate == cfg.SIP.Certificate && old.SIP.Key == cfg.SIP.Key && old.SIP.Authorities == cfg.SIP.Authorities},
 		{"[rtp]", old.RTP == cfg.RTP},
 		{"[sound]", old.Sound == cfg.Sound},
-		{"[http] listen", old.HTTP.Listen == cfg.HTTP.Listen},
+		{"[http]", old.HTTP.Listen == cfg.HTTP.Listen && slices.Equal(old.HTTP.TLS, cfg.HTTP.TLS)},
 		{"[log] format", old.Log.Format == cfg.Log.Format},
 		{"[store]", old.Store == cfg.Store},
 	} {

@@ -32,9 +32,17 @@ func (s *Server) contact(p transport.Path, user string) *wire.ContactHeader {
 	u := wire.Uri{Scheme: "sip", User: user, Host: hostOf(s.advertise(p)), Port: int(s.port(p))}
 	if p.Protocol != transport.UDP {
 		u.UriParams = wire.NewParams()
-		u.UriParams.Add("transport", string(p.Protocol))
+		u.UriParams.Add("transport", uriTransport(p.Protocol))
 	}
 	return &wire.ContactHeader{Address: u}
+}
+
+// uriTransport is the name of a protocol in a URI.
+func uriTransport(p transport.Protocol) string {
+	if p == transport.WSS {
+		return "ws" // over TLS too (RFC 7118 5.3)
+	}
+	return string(p)
 }
 
 // port gives the port that we listen on for a protocol: a connection that we
@@ -90,6 +98,8 @@ func uriAddr(u *wire.Uri) (netip.AddrPort, bool) {
 func uriProtocol(u *wire.Uri) transport.Protocol {
 	t, _ := u.UriParams.Get("transport")
 	switch {
+	case wire.ASCIIToLower(t) == "ws" || wire.ASCIIToLower(t) == "wss":
+		return transport.WSS
 	case u.Scheme == "sips" || wire.ASCIIToLower(t) == "tls":
 		return transport.TLS
 	case wire.ASCIIToLower(t) == "tcp":

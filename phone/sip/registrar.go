@@ -262,7 +262,7 @@ func (s *Server) flow(b *directory.Binding, done func(transport.Path, error)) {
 		return
 	}
 	to, ok := uriAddr(&u)
-	if !ok || to.Addr() != b.Received.Addr() || proto == transport.TLS {
+	if !ok || to.Addr() != b.Received.Addr() || proto == transport.TLS || proto == transport.WSS {
 		done(transport.Path{}, errNoFlow)
 		return
 	}

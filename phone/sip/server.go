@@ -17,6 +17,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
@@ -208,6 +209,17 @@ func (s *Server) Listen(proto transport.Protocol, addr string) (netip.AddrPort, 
 	}
 	s.mu.Unlock()
 	return local, nil
+}
+
+// WebSocket takes the WebSockets of browsers from an HTTP server over TLS, which
+// listens on a port.
+func (s *Server) WebSocket(port uint16) http.Handler {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.ports[transport.WSS]; !ok {
+		s.ports[transport.WSS] = port
+	}
+	return http.HandlerFunc(s.transport.WebSocket)
 }
 
 // Start begins to take messages, keep-alives, expiry and NOTIFYs: once, after

@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"net/netip"
 	"sync"
-	"time"
 )
 
 // Bounds on accepted connections. A peer is a stranger until somebody proves
@@ -114,6 +113,6 @@ func (w *crowd) leave(c *conn) {
 func (t *Transport) Keep(p Path) {
 	if c, ok := p.via.(*conn); ok && !c.kept.Swap(true) {
 		t.crowd.prove(c)
-		_ = c.nc.SetReadDeadline(time.Now().Add(idleTime)) // its reader may wait as for a stranger
+		c.link.linger(idleTime) // its reader may wait as for a stranger
 	}
 }

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -10,16 +9,15 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// conn is one TCP or TLS connection, accepted or dialled.
+// conn is one connection, accepted or dialled.
 type conn struct {
 	t      *Transport
-	nc     net.Conn
+	link   link
 	path   Path
 	serial uint64
 	queue  chan []byte
@@ -29,6 +27,20 @@ type conn struct {
 
 	once sync.Once
 	done chan struct{}
+}
+
+// link carries the messages of a connection: on a stream they are framed by their
+// length, on a WebSocket each is a message of its own.
+type link interface {
+	// greet does what comes before messages.
+	greet(context.Context) error
+	// next reads a message, of what comes within the connection's patience; keep-alives
+	// are answered on the way.
+	next(*conn) ([]byte, error)
+	write(b []byte) error // within writeTime
+	// linger lets a reader that waits now wait for d from now.
+	linger(d time.Duration)
+	Close() error
 }
 
 // ListenTCP opens a listener; with TLS when secure.
@@ -80,13 +92,21 @@ func (t *Transport) accept(l net.Listener, proto Protocol) {
 	}
 }
 
-// welcome starts an accepted connection, if there is room.
+// welcome takes a connection in. TLS shakes hands on the connection's own goroutine,
+// within a bound.
 func (t *Transport) welcome(nc net.Conn, proto Protocol) {
-	c := t.newConn(nc, proto, dialKey{})
+	if proto == TLS {
+		nc = tls.Server(nc, t.cfg.TLS)
+	}
+	t.admit(t.newConn(newStream(nc), pathOf(nc, proto), dialKey{}))
+}
+
+// admit starts a connection that was accepted, if there is room.
+func (t *Transport) admit(c *conn) {
 	out, ok := t.crowd.enter(c)
 	if !ok {
 		t.Counts.Refused.Add(1)
-		_ = nc.Close()
+		_ = c.link.Close()
 		return
 	}
 	if out != nil {
@@ -101,17 +121,16 @@ func unmapped(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// newConn takes a connection over. An accepted TLS connection shakes hands on
-// its own goroutine, within a bound.
-func (t *Transport) newConn(nc net.Conn, proto Protocol, key dialKey) *conn {
+func pathOf(nc net.Conn, proto Protocol) Path {
+	return Path{Protocol: proto, Local: unmapped(nc.LocalAddr()), Remote: unmapped(nc.RemoteAddr())}
+}
+
+func (t *Transport) newConn(l link, p Path, key dialKey) *conn {
 	c := &conn{
-		t: t, nc: nc, serial: t.nextID.Add(1), queue: make(chan []byte, maxQueued),
+		t: t, link: l, path: p, serial: t.nextID.Add(1), queue: make(chan []byte, maxQueued),
 		key: key, done: make(chan struct{}),
 	}
-	c.path = Path{Protocol: proto, Local: unmapped(nc.LocalAddr()), Remote: unmapped(nc.RemoteAddr()), via: c}
-	if _, already := nc.(*tls.Conn); proto == TLS && !already {
-		c.nc = tls.Server(nc, t.cfg.TLS)
-	}
+	c.path.via = c
 	return c
 }
 
@@ -145,7 +164,7 @@ func (c *conn) alive() bool {
 func (c *conn) close() {
 	c.once.Do(func() {
 		close(c.done)
-		_ = c.nc.Close()
+		_ = c.link.Close()
 	})
 }
 
@@ -189,8 +208,7 @@ func (c *conn) write() {
 		case <-c.done:
 			return
 		case b := <-c.queue:
-			_ = c.nc.SetWriteDeadline(time.Now().Add(writeTime))
-			if _, err := c.nc.Write(b); err != nil {
+			if err := c.link.write(b); err != nil {
 				c.close()
 				return
 			}
@@ -200,19 +218,15 @@ func (c *conn) write() {
 
 func (c *conn) read() {
 	defer c.forget()
-	if tc, ok := c.nc.(*tls.Conn); ok {
-		ctx, cancel := context.WithTimeout(c.t.ctx, handshakeTime)
-		err := tc.HandshakeContext(ctx)
-		cancel()
-		if err != nil {
-			c.t.cfg.Logger.Debug("TLS handshake failed", "peer", c.path.Remote, "error", short(err))
-			return
-		}
+	ctx, cancel := context.WithTimeout(c.t.ctx, handshakeTime)
+	err := c.link.greet(ctx)
+	cancel()
+	if err != nil {
+		c.t.cfg.Logger.Debug("TLS handshake failed", "peer", c.path.Remote, "error", short(err))
+		return
 	}
-	r := bufio.NewReaderSize(c.nc, 4096)
 	for {
-		_ = c.nc.SetReadDeadline(time.Now().Add(c.patience()))
-		msg, err := c.next(r)
+		msg, err := c.link.next(c)
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 				c.t.cfg.Logger.Debug("SIP connection ended", "peer", c.path.Remote, "error", short(err))
@@ -268,99 +282,6 @@ func (c *conn) admitted() bool {
 	}
 }
 
-// next frames one message (RFC 3261 18.3), answering keep-alives (RFC 5626
-// 4.4.1) on the way: a double CRLF between messages draws a single one.
-func (c *conn) next(r *bufio.Reader) ([]byte, error) {
-	crlf := 0
-	for {
-		b, err := r.Peek(1)
-		if err != nil {
-			return nil, err
-		}
-		if b[0] != '\r' && b[0] != '\n' {
-			break
-		}
-		_, _ = r.Discard(1)
-		if b[0] == '\n' {
-			if crlf++; crlf == 2 {
-				crlf = 0
-				_ = c.send([]byte("\r\n"), c.path)
-			}
-			_ = c.nc.SetReadDeadline(time.Now().Add(c.patience()))
-		}
-	}
-	_ = c.nc.SetReadDeadline(time.Now().Add(messageTime))
-	return Frame(r)
-}
-
-// ErrTooLarge is the end of a connection whose message passes MaxMessage.
-var ErrTooLarge = fmt.Errorf("message of more than %d bytes", MaxMessage)
-
-// ErrNoLength is the end of a connection whose message does not say how long
-// it is (RFC 3261 20.14: it must, on a stream).
-var ErrNoLength = errors.New("no Content-Length that is a number")
-
-// Frame reads one message from a stream: headers, an empty line, and as many
-// bytes as Content-Length says.
-func Frame(r *bufio.Reader) ([]byte, error) {
-	var msg []byte
-	length := -1
-	for {
-		line, err := r.ReadSlice('\n')
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return nil, err
-		}
-		if msg = append(msg, line...); len(msg) > MaxMessage {
-			return nil, ErrTooLarge
-		}
-		if err != nil {
-			continue // the rest of a long line
-		}
-		whole := lastLine(msg)
-		if len(whole) == 0 {
-			break
-		}
-		if n, ok := contentLength(whole); ok {
-			if length >= 0 && n != length {
-				return nil, ErrNoLength // two that differ: no way to tell where it ends
-			}
-			length = n
-		}
-	}
-	if length < 0 {
-		return nil, ErrNoLength
-	}
-	if len(msg)+length > MaxMessage {
-		return nil, ErrTooLarge
-	}
-	head := len(msg)
-	msg = append(msg, make([]byte, length)...)
-	_, err := io.ReadFull(r, msg[head:])
-	return msg, err
-}
-
-// lastLine gives the line that msg ends with, without its CRLF.
-func lastLine(msg []byte) []byte {
-	msg = bytes.TrimSuffix(bytes.TrimSuffix(msg, []byte("\n")), []byte("\r"))
-	return msg[bytes.LastIndexByte(msg, '\n')+1:]
-}
-
-func contentLength(line []byte) (int, bool) {
-	name, value, ok := bytes.Cut(line, []byte(":"))
-	if !ok {
-		return 0, false
-	}
-	name = bytes.TrimSpace(name)
-	if !bytes.EqualFold(name, []byte("Content-Length")) && !bytes.EqualFold(name, []byte("l")) {
-		return 0, false
-	}
-	n, err := strconv.Atoi(string(bytes.TrimSpace(value)))
-	if err != nil || n < 0 {
-		return MaxMessage + 1, true // refused as too large
-	}
-	return n, true
-}
-
 // Dial gives a path over a connection to remote that we opened, a standing one
 // if there is one, and calls done on another goroutine. name is verified on
 // TLS: the host that was asked for, whatever address it resolved to (RFC 5922).
@@ -384,6 +305,9 @@ func (t *Transport) Dial(proto Protocol, remote netip.AddrPort, name string, don
 }
 
 func (t *Transport) dial(key dialKey) (*conn, error) {
+	if key.proto == WSS {
+		return nil, errNoWebSocket
+	}
 	ctx, cancel := context.WithTimeout(t.ctx, dialTime)
 	defer cancel()
 	nc, err := t.cfg.Network.Dial(ctx, key.remote)
@@ -402,7 +326,7 @@ func (t *Transport) dial(key dialKey) (*conn, error) {
 		}
 		nc = tc
 	}
-	c := t.newConn(nc, key.proto, key)
+	c := t.newConn(newStream(nc), pathOf(nc, key.proto), key)
 	t.start(c)
 	return c, nil
 }

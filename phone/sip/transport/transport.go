@@ -1,4 +1,5 @@
-// Package transport carries SIP messages over UDP, TCP and TLS (RFC 3261 18).
+// Package transport carries SIP messages over UDP, TCP and TLS (RFC 3261 18), and
+// over WebSockets (RFC 7118) that an HTTP server hands over.
 //
 //	socket -> gate -> frame -> parse -> Handler
 //	Send(Path, bytes) -> the same socket or connection, from the same address
@@ -48,6 +49,7 @@ const (
 	UDP Protocol = "udp"
 	TCP Protocol = "tcp"
 	TLS Protocol = "tls"
+	WSS Protocol = "wss" // WebSocket over TLS; URIs call it ws (RFC 7118 5.3)
 )
 
 // Reliable reports whether the transport retransmits by itself.
