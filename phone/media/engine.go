@@ -38,6 +38,9 @@ type Events struct {
 	// Latched tells where the party's media really comes from, each time
 	// that changes.
 	Latched func(netip.AddrPort)
+	// Worn tells that State has to be kept again: encrypted media have come half a
+	// round of their sequence number further.
+	Worn func()
 }
 
 // ErrNoPorts says that every pair of the range is in use.

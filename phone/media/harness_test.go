@@ -11,6 +11,7 @@ import (
 	"tincan/phone/codec"
 	"tincan/phone/codec/g711"
 	"tincan/phone/media/rtp"
+	"tincan/phone/media/secure"
 	"tincan/phone/media/udp"
 )
 
@@ -102,6 +103,8 @@ type phone struct {
 	digits  []Digit
 	dead    atomic.Int32
 	latched []netip.AddrPort
+
+	key *secure.Session // its end of SRTP; nil: in the clear
 }
 
 func newPhone(t *testing.T, e *Engine, host string, formats ...codec.Format) *phone {
@@ -130,6 +133,9 @@ func (p *phone) remote(formats ...codec.Format) Remote {
 
 // send puts a datagram on the wire.
 func (p *phone) send(control bool, from netip.AddrPort, b []byte) {
+	if p.key != nil {
+		b = p.encrypt(b)
+	}
 	p.socket.from, p.socket.data = from, b
 	p.flow.Readable(control, make([]byte, udp.MaxDatagram))
 }
@@ -192,6 +198,9 @@ func (p *phone) heard() (packets []heardPacket) {
 		if rtp.Classify(s.data) != rtp.Media {
 			rest = append(rest, s)
 			continue
+		}
+		if p.key != nil {
+			s.data = p.decrypt(s.data)
 		}
 		h, payload, err := rtp.Parse(s.data)
 		if err != nil {

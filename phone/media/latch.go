@@ -29,7 +29,8 @@ const latchSteps = 3000
 //	+--------- no expected host for 2 s -> doubtful
 //	           and another one speaks
 //
-// While it is open media goes to the signalled address. The owner's lock
+// A packet that is encrypted with the party's key closes it on wherever it comes
+// from (prove). While it is open media goes to the signalled address. The owner's lock
 // guards it.
 type latch struct {
 	to        netip.AddrPort // where to send
@@ -111,6 +112,20 @@ func (l *latch) admit(from netip.AddrPort, now time.Duration, goesOn func() bool
 		return false, false
 	}
 	l.to, l.closed, l.doubtful, l.heard = from, true, !expected, now
+	return true, true
+}
+
+// prove takes a packet that only the party can have made. It is followed at once,
+// unless the packet is one that was overtaken.
+func (l *latch) prove(from netip.AddrPort, foremost bool, now time.Duration) (ok, moved bool) {
+	if l.trusted && from.Addr() != l.signalled.Addr() {
+		return false, false
+	}
+	l.heard = now
+	if from == l.to && l.closed || l.closed && !foremost {
+		return true, false
+	}
+	l.to, l.closed, l.doubtful = from, true, false
 	return true, true
 }
 

@@ -62,6 +62,12 @@ func (r *RTP) take(control bool, b []byte, from netip.AddrPort, now time.Duratio
 }
 
 func (r *RTP) takeMedia(b []byte, from netip.AddrPort, now time.Duration) (moved, ok bool) {
+	if r.guard.on {
+		if b, ok = r.unseal(b); !ok {
+			return false, false
+		}
+		r.in.datagram = b
+	}
 	h, payload, err := rtp.Parse(b)
 	if err != nil {
 		r.discarded.Malformed++
@@ -97,12 +103,21 @@ func (r *RTP) admit(from netip.AddrPort, h rtp.Header, now time.Duration) (ok, m
 		r.latch.heard = now
 		return true, false
 	}
+	if r.guard.on {
+		return r.prove(from, h, now)
+	}
 	return r.latch.admit(from, now, func() bool { return r.rx.goesOn(h) })
 }
 
 // takeControl takes RTCP from the host that media comes from; from a port of
 // its own, or from RTP's when multiplexed.
-func (r *RTP) takeControl(control bool, b []byte, from netip.AddrPort, now time.Duration) bool {
+func (r *RTP) takeControl(control bool, b []byte, from netip.AddrPort, now time.Duration) (ok bool) {
+	if r.guard.on {
+		if b, ok = r.unsealControl(b); !ok {
+			return false
+		}
+		r.in.datagram = b
+	}
 	c, err := rtp.ParseControl(b)
 	if err != nil {
 		r.discarded.Malformed++
@@ -112,7 +127,7 @@ func (r *RTP) takeControl(control bool, b []byte, from netip.AddrPort, now time.
 	if control {
 		known = from == r.control.to || from.Addr() == r.latch.to.Addr()
 	}
-	if !known {
+	if !known && !r.guard.on {
 		r.discarded.Strangers++
 		return false
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tincan/phone/codec"
+	"tincan/phone/media/secure"
 )
 
 // Remote is what signalling said of a party and what was agreed with it.
@@ -44,6 +45,8 @@ type Remote struct {
 	Clean Clean
 	// Opaque: datagrams that are not RTP and are handed on as they are (T.38).
 	Opaque bool
+	// Keys encrypt and authenticate its media (SRTP); nil: in the clear.
+	Keys *secure.Keys
 	// Trusted: the party is where it says, so its media is taken only from
 	// the signalled host (but any port of it).
 	Trusted bool
@@ -75,6 +78,7 @@ type RTP struct {
 	muted  bool // what the party sends is heard by nobody
 	mouth  *mouth
 
+	guard   guard
 	latch   latch
 	control latch // of the RTCP port, when there is no mux
 	rx      reception
@@ -122,6 +126,9 @@ func (r *RTP) Configure(remote Remote) {
 	}
 	r.remote = remote
 	r.line.pinned = r.line.pinned || remote.Pinned
+	if err := r.guard.configure(remote.Keys); err != nil {
+		r.engine.log.Error("media: nothing passes", "port", r.port, "error", err)
+	}
 	r.latch.expect(remote.Hosts)
 	r.latch.signal(remote.RTP, remote.Trusted, now)
 	r.control.signal(controlAddr(remote), remote.Trusted, now)
@@ -259,6 +266,7 @@ func (r *RTP) Stats() Stats {
 		RTT: r.reports.rtt, FarLost: int64(r.reports.lost),
 		FarLoss:   float64(r.reports.fraction) / 256,
 		FarJitter: milliseconds(span(r.reports.jitter, r.line.clock)),
+		Suite:     r.guard.suite(),
 	}
 	if r.receiving != nil {
 		s.Receiving = *r.receiving
@@ -277,7 +285,11 @@ func (r *RTP) sweep(now time.Duration) {
 	dead := r.dies(now)
 	digit, lost := r.keys.forgotten(now)
 	r.originate(now)
+	worn := r.guard.session != nil && r.guard.session.Moved()
 	r.mu.Unlock()
+	if worn && r.events.Worn != nil {
+		r.events.Worn()
+	}
 	if dead && r.events.Dead != nil {
 		r.events.Dead()
 	}

@@ -5,6 +5,7 @@ import (
 
 	"tincan/phone/codec"
 	"tincan/phone/media/rtp"
+	"tincan/phone/media/secure"
 )
 
 // sendRoom bounds a packet made here: a header and 60 ms of 16-bit sound at 48
@@ -54,7 +55,7 @@ func (r *RTP) transmit(h rtp.Header, p *Packet) {
 		r.count(p, r.write(false, p.datagram, r.latch.to))
 		return
 	}
-	if rtp.HeaderLen+len(p.Payload) > sendRoom {
+	if rtp.HeaderLen+len(p.Payload)+secure.Room > sendRoom {
 		r.discarded.Unsent++
 		return
 	}
@@ -72,8 +73,16 @@ func (r *RTP) count(p *Packet, sent bool) {
 	}
 }
 
-// write sends a datagram; what the kernel refuses is lost as on the way.
+// write sends RTP or RTCP, encrypted if that was agreed.
 func (r *RTP) write(control bool, b []byte, to netip.AddrPort) bool {
+	if r.guard.on {
+		return r.sealed(control, b, to)
+	}
+	return r.put(control, b, to)
+}
+
+// put sends a datagram; what the kernel refuses is lost as on the way.
+func (r *RTP) put(control bool, b []byte, to netip.AddrPort) bool {
 	if !sendable(to) || r.sock.Send(control, b, to) != nil {
 		r.discarded.Unsent++
 		return false
@@ -83,7 +92,7 @@ func (r *RTP) write(control bool, b []byte, to netip.AddrPort) bool {
 
 func (r *RTP) sendOpaque(p *Packet) {
 	if r.remote.Opaque {
-		r.write(false, p.datagram, r.latch.to)
+		r.put(false, p.datagram, r.latch.to)
 		return
 	}
 	if !r.latch.closed {
@@ -94,7 +103,7 @@ func (r *RTP) sendOpaque(p *Packet) {
 		r.zrtpOut = true
 		r.pin()
 	}
-	r.write(false, p.datagram, r.latch.to)
+	r.put(false, p.datagram, r.latch.to)
 }
 
 // writeControl sends RTCP where the party takes it.

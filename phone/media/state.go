@@ -3,6 +3,8 @@ package media
 import (
 	"net/netip"
 	"time"
+
+	"tincan/phone/media/secure"
 )
 
 // RTPState is what a restarted process needs so that the phone hears no jump.
@@ -16,6 +18,8 @@ type RTPState struct {
 	Control   netip.AddrPort `json:"control,omitzero"`   // of RTCP
 	Heard     uint32         `json:"heard"`              // SSRC of the party
 	Line      LineState      `json:"line"`
+	// Secure is the place of encrypted packets; nil in the clear.
+	Secure *secure.Position `json:"secure,omitempty"`
 }
 
 // LineState is the line that the party hears.
@@ -49,6 +53,7 @@ func (r *RTP) State() RTPState {
 		Seq: l.seq, Time: l.time, Clock: l.clock, Step: l.step,
 		At: r.engine.epoch.Add(l.at).Round(0),
 	}}
+	s.Secure = r.guard.position()
 	if r.latch.closed {
 		s.Latched, s.Doubtful = r.latch.to, r.latch.doubtful
 	}
@@ -70,6 +75,7 @@ func (r *RTP) Restore(s RTPState) {
 		r.latch.signalled, r.latch.leaving = s.Signalled, netip.AddrPort{}
 		r.rx.ssrc = s.Heard
 	}
+	r.guard.restore(s.Secure)
 	if s.Control.IsValid() {
 		r.control.to, r.control.closed = s.Control, true
 	}

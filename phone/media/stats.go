@@ -26,6 +26,9 @@ type Stats struct {
 	FarLoss   float64 // share of the last interval, 0 to 1
 	FarJitter float64 // ms
 
+	// Suite names how media are encrypted between here and the party; "": not.
+	Suite string
+
 	Discarded Discarded
 }
 
@@ -39,5 +42,7 @@ type Discarded struct {
 	Strangers uint64 // from an address that is not the party's
 	Malformed uint64 // neither RTP, RTCP, STUN nor ZRTP
 	Unknown   uint64 // RTP of a payload type that was not agreed
+	Forged    uint64 // not encrypted as was agreed, or before the keys were known
+	Replayed  uint64 // encrypted as was agreed, but came before
 	Unsent    uint64 // refused by the kernel, or before the party's address was known
 }
