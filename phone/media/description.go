@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"tincan/phone/codec"
+	"tincan/phone/media/secure"
 )
 
 // Kind is what a stream carries.
@@ -81,6 +82,23 @@ type Stream struct {
 	Passed []string
 	Mid    string // the line's name (RFC 5888)
 	ICE    *ICE   // nil: the party does not speak it
+
+	// How media can be secured: keys (SDES), or who proves himself in a handshake
+	// (DTLS-SRTP), and who begins it: "active", "passive", "actpass" or "".
+	Crypto       []secure.Crypto
+	Fingerprints []secure.Fingerprint
+	Setup        string
+}
+
+// Unkeyed is the description without what secures its media, which concerns one
+// party and the server alone.
+func (d Description) Unkeyed() Description {
+	out := Description{Streams: slices.Clone(d.Streams)}
+	for i := range out.Streams {
+		s := &out.Streams[i]
+		s.Crypto, s.Fingerprints, s.Setup = nil, nil, ""
+	}
+	return out
 }
 
 // Refused reports whether the line carries nothing.

@@ -30,7 +30,7 @@ func sound(formats ...codec.Format) Stream {
 	}
 }
 
-func savp(s Stream) Stream            { s.Proto = "RTP/SAVP"; return s }
+func savp(s Stream) Stream              { s.Proto = "RTP/SAVP"; return s }
 func described(s ...Stream) Description { return Description{Streams: s} }
 
 // chosen names the formats of each line: "opus:96 pcmu:0"; "-" is refused.

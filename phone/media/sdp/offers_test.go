@@ -6,6 +6,7 @@ import (
 
 	"tincan/phone/codec"
 	"tincan/phone/media"
+	"tincan/phone/media/secure"
 )
 
 // described is an offer in the manner of a phone and what it says.
@@ -228,7 +229,53 @@ func offers() []described {
 				Feedback: []media.Feedback{{PT: 111, Value: "transport-cc"}},
 				Passed:   []string{"extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level"},
 				Mid:      "0",
+
+				Fingerprints: []secure.Fingerprint{{Hash: "sha-256", Digest: []byte{0, 0x11, 0x22}}}, Setup: "actpass",
 			}},
+		},
+		{
+			name: "keys in the description; a certificate for all, and one of its own",
+			text: crlf(`
+				v=0
+				o=- 5 6 IN IP4 10.0.0.4
+				s=-
+				c=IN IP4 10.0.0.4
+				t=0 0
+				a=fingerprint:SHA-256 0A:0B
+				a=setup:active
+				m=audio 4000 RTP/SAVP 0
+				a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20
+				a=crypto:2 F8_128_HMAC_SHA1_80 inline:MTIzNDU2Nzg5QUJDREUwMTIzNDU2Nzg5QUJjZGVm
+				a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:none
+				m=video 4002 UDP/TLS/RTP/SAVPF 96
+				a=rtpmap:96 VP8/90000
+				a=fingerprint:sha-256 0C:0D
+				a=fingerprint:md2
+				a=setup:passive
+				a=setup:perhaps
+				m=application 4004 UDP/DTLS/SCTP webrtc-datachannel
+				a=setup:actpass`),
+			origin: origin(5, 6, "10.0.0.4"),
+			want: []media.Stream{
+				{
+					Kind: media.Audio, Name: "audio", Proto: "RTP/SAVP", RTP: at("10.0.0.4:4000"), Direction: media.SendRecv,
+					Formats: []codec.Format{mu},
+					Crypto: []secure.Crypto{
+						{Tag: 1, Suite: secure.AES128CM80, Name: "AES_CM_128_HMAC_SHA1_80", Key: []byte("YS___semctl () {\t220;}\n}\nunles")},
+						{Tag: 2, Name: "F8_128_HMAC_SHA1_80"},
+					},
+					Fingerprints: []secure.Fingerprint{{Hash: "sha-256", Digest: []byte{10, 11}}}, Setup: "active",
+				},
+				{
+					Kind: media.Video, Name: "video", Proto: "UDP/TLS/RTP/SAVPF", RTP: at("10.0.0.4:4002"), Direction: media.SendRecv,
+					Formats:      []codec.Format{format(96, "vp8", 90000, "")},
+					Fingerprints: []secure.Fingerprint{{Hash: "sha-256", Digest: []byte{12, 13}}}, Setup: "passive",
+				},
+				{
+					Name: "application", Proto: "UDP/DTLS/SCTP", RTP: at("10.0.0.4:4004"), Direction: media.SendRecv,
+					Raw: []string{"webrtc-datachannel"},
+				},
+			},
 		},
 		{
 			name:   "bare LF, no end, no s=, no t=, unknown b= and others",

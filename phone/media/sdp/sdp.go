@@ -28,6 +28,10 @@ const (
 	MaxLines   = 1000
 	MaxStreams = 16
 	MaxFormats = 64 // formats of one stream
+	// Ways to secure one stream that are looked at: more than there are suites,
+	// and certificates that one phone has.
+	MaxCrypto       = 16
+	MaxFingerprints = 4
 )
 
 // ErrMalformed is wrapped by every error of Parse.
@@ -55,6 +59,7 @@ type parser struct {
 	conn      netip.Addr      // of the session
 	direction media.Direction // of the session
 	stream    *media.Stream   // nil: session level
+	security  security        // of the session
 	listed    []string        // formats of the stream as written
 	ice       media.ICE       // of the session
 }
@@ -228,7 +233,7 @@ func (p *parser) format(pt uint8) *codec.Format {
 
 func (p *parser) attribute(n int, value string) error {
 	name, arg, _ := strings.Cut(value, ":")
-	if p.direct(name) || p.iceAttribute(name, arg) || p.stream == nil {
+	if p.direct(name) || p.iceAttribute(name, arg) || p.secures(name, arg) || p.stream == nil {
 		return nil
 	}
 	s := p.stream
@@ -370,6 +375,7 @@ func (p *parser) endStream() {
 		return
 	}
 	s.ICE = p.settledICE(s.ICE)
+	p.security.settle(s)
 	if s.Holds() { // still sent
 		s.Direction &^= media.RecvOnly
 	}

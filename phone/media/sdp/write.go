@@ -146,6 +146,7 @@ func (w *writer) attributes(s *media.Stream) {
 		w.text(s.Mid)
 		w.add("\r\n")
 	}
+	w.security(s)
 	for _, a := range s.Passed {
 		w.add("a=")
 		w.text(a)
