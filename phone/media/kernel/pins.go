@@ -1,0 +1,83 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// bpffs is where Debian mounts the bpf file system.
+const bpffs = "/sys/fs/bpf"
+
+// FolderFor gives the folder of pins for a server by its data folder, so that
+// two servers never meet and the same one finds its own. It mounts the file
+// system if that is not done and allowed.
+func FolderFor(data string) (string, error) {
+	if err := mountBPF(); err != nil {
+		return "", err
+	}
+	info, err := os.Stat(data)
+	if err != nil {
+		return "", fmt.Errorf("kernel relay: %w", err)
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return "", fmt.Errorf("kernel relay: %s has no number", data)
+	}
+	return filepath.Join(bpffs, fmt.Sprintf("tincan-%x-%x", stat.Dev, stat.Ino)), nil
+}
+
+func mountBPF() error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(bpffs, &fs); err != nil {
+		return fmt.Errorf("kernel relay: %s: %w", bpffs, err)
+	}
+	if uint32(fs.Type) == unix.BPF_FS_MAGIC {
+		return nil
+	}
+	if err := unix.Mount("bpf", bpffs, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0700"); err != nil {
+		return fmt.Errorf("kernel relay: no bpf file system is mounted at %s: %w", bpffs, err)
+	}
+	return nil
+}
+
+// explain says what a kernel's refusal means.
+func explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES) && !isVerifier(err):
+		return fmt.Errorf("the kernel refuses programs (EPERM): run as root, or give the service CAP_BPF and CAP_NET_ADMIN: %w", err)
+	case errors.Is(err, unix.ENOSYS):
+		return fmt.Errorf("the kernel has no eBPF (ENOSYS): %w", err)
+	}
+	return fmt.Errorf("the kernel relay cannot start: %w", err)
+}
+
+func isVerifier(err error) bool {
+	var v *ebpf.VerifierError
+	return errors.As(err, &v)
+}
+
+// Try tells whether this process may load the program, without attaching it.
+func Try() error {
+	const ports = 1
+	m, err := ebpf.NewMap(&ebpf.MapSpec{
+		Name: mapName, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(slotSize),
+		MaxEntries: uint32(tableSize(ports)), Flags: unix.BPF_F_MMAPABLE,
+	})
+	if err != nil {
+		return explain(fmt.Errorf("make a map: %w", err))
+	}
+	defer func() { _ = m.Close() }()
+	p, err := load(10000, ports, m)
+	if err != nil {
+		return explain(err)
+	}
+	return p.Close()
+}

@@ -1,0 +1,302 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// Names that the kernel's tools show. The map's ends in the version of its
+// layout: a process that knows another makes its own.
+const (
+	programName = "tincan_rtp"
+	mapName     = "tincan_rtp_1"
+	mapPin      = "streams"
+)
+
+// Config is what a Relay needs.
+type Config struct {
+	// First and Last bound the ports of RTP, both included.
+	First, Last uint16
+	// Folder is where the map and the links are pinned, in a bpf file system
+	// (FolderFor), so that they outlive the process. Empty: they end with it.
+	Folder string
+	// Classic takes clsact even where the kernel has TCX.
+	Classic bool
+	// Logger may be nil.
+	Logger *slog.Logger
+}
+
+// Relay carries streams in the kernel. Its methods may be called by any
+// goroutine.
+type Relay struct {
+	config  Config
+	log     *slog.Logger
+	table   *Table
+	streams *ebpf.Map
+	memory  []byte
+	attach  attacher
+	events  *os.File // netlink, of what changes
+	watcher sync.WaitGroup
+
+	mu     sync.Mutex // guards what follows
+	hooks  map[int]hook
+	mtus   map[int]uint32
+	failed map[int]bool // interfaces that refused, told once
+	banned []netip.Prefix
+}
+
+// Open loads the program, takes over what an earlier process pinned in the same
+// folder, and attaches to all interfaces that have an address. Streams that were
+// carried go on being carried until Disown.
+func Open(c Config) (*Relay, error) {
+	r := &Relay{
+		config: c, log: c.Logger,
+		hooks: map[int]hook{}, mtus: map[int]uint32{}, failed: map[int]bool{},
+	}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	if err := r.open(); err != nil {
+		return nil, errors.Join(explain(err), r.release())
+	}
+	return r, nil
+}
+
+func (r *Relay) open() (err error) {
+	pairs := (int(r.config.Last) + 1 - int(r.config.First)) / 2
+	if err = r.openMap(tableSize(pairs)); err != nil {
+		return err
+	}
+	if r.memory, err = mapped(r.streams, tableSize(pairs)*slotSize); err != nil {
+		return err
+	}
+	r.table = newTable(r.config.First, r.memory)
+	r.table.live(monotonic())
+	program, err := load(r.config.First, pairs, r.streams)
+	if err != nil {
+		return err
+	}
+	r.attach = attacher{program: program, folder: r.config.Folder, classic: r.config.Classic}
+	if r.events, err = subscribe(); err != nil {
+		return err
+	}
+	r.scan()
+	if len(r.hooks) == 0 {
+		return errors.New("no interface takes the program")
+	}
+	r.watcher.Go(r.watch)
+	return nil
+}
+
+// openMap takes the pinned map, if its shape is ours, or makes one.
+func (r *Relay) openMap(size int) error {
+	spec := &ebpf.MapSpec{
+		Name: mapName, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(slotSize), MaxEntries: uint32(size),
+		Flags: unix.BPF_F_MMAPABLE,
+	}
+	pin := filepath.Join(r.config.Folder, mapPin)
+	if r.config.Folder != "" {
+		if m, err := ebpf.LoadPinnedMap(pin, nil); err == nil {
+			info, err := m.Info()
+			if err == nil && info.Name == mapName && spec.Compatible(m) == nil {
+				r.streams = m
+				return nil
+			}
+			r.log.Info("kernel relay: what an earlier version left is removed", "folder", r.config.Folder)
+			_ = m.Close()
+		}
+		if err := clear(r.config.Folder); err != nil {
+			return err
+		}
+	}
+	m, err := ebpf.NewMap(spec)
+	if err != nil {
+		return fmt.Errorf("make the map: %w", err)
+	}
+	r.streams = m
+	if r.config.Folder == "" {
+		return nil
+	}
+	if err := os.MkdirAll(r.config.Folder, 0o700); err != nil {
+		return err
+	}
+	if err := m.Pin(pin); err != nil {
+		return fmt.Errorf("pin %s: %w", pin, err)
+	}
+	return nil
+}
+
+// clear removes pins, and with them links and map.
+func clear(folder string) error {
+	if err := os.RemoveAll(folder); err != nil {
+		return fmt.Errorf("remove old pins: %w", err)
+	}
+	return nil
+}
+
+func mapped(m *ebpf.Map, size int) ([]byte, error) {
+	page := os.Getpagesize()
+	memory, err := unix.Mmap(m.FD(), 0, (size+page-1)/page*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map memory: %w", err)
+	}
+	return memory[:size:size], nil
+}
+
+func load(first uint16, pairs int, streams *ebpf.Map) (*ebpf.Program, error) {
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: programName, Type: ebpf.SchedCLS, License: "MIT",
+		Instructions: program(first, pairs, streams.FD()),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load the program: %w", err)
+	}
+	return p, nil
+}
+
+// monotonic is the clock by which the program counts.
+func monotonic() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
+
+// Epoch gives the moment of a Counts.At of 0, as of this process's clock.
+func Epoch() time.Time { return time.Now().Add(-monotonic()) }
+
+// Carry has the kernel carry a stream from the next packet on. What an earlier
+// process left in the same slot is gone on with if it says the same.
+func (r *Relay) Carry(s Stream) (*Carried, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.isBanned(s.Remote.Addr()) || r.isBanned(s.To.Addr()) {
+		return nil, errors.New("kernel relay: a party's address is banned")
+	}
+	out, err := r.route(s.To.Addr())
+	if err != nil {
+		return nil, err
+	}
+	in, err := r.route(s.Remote.Addr())
+	if err != nil {
+		return nil, err
+	}
+	if (in.ifindex == 0) != (out.ifindex == 0) {
+		return nil, errors.New("kernel relay: one party is on this machine, the other is not")
+	}
+	return r.table.carry(s, out)
+}
+
+// route finds the way out. Called with mu held.
+func (r *Relay) route(to netip.Addr) (route, error) {
+	ifindex, local, err := findRoute(to)
+	if err != nil {
+		return route{}, err
+	}
+	if local {
+		return route{mtu: localMTU}, nil
+	}
+	mtu, known := r.mtus[int(ifindex)]
+	if !known {
+		return route{}, fmt.Errorf("kernel relay: packets to %v leave by an interface that is not served", to)
+	}
+	return route{ifindex: ifindex, mtu: mtu}, nil
+}
+
+// localMTU is that of the loopback.
+const localMTU = 65536
+
+// Disown stops what an earlier process left carried and this one has not taken
+// over: call it when all calls are adopted.
+func (r *Relay) Disown() {
+	if n := r.table.disown(); n > 0 {
+		r.log.Info("kernel relay: stopped streams of calls that are over", "streams", n)
+	}
+}
+
+// Ban stops what comes from or goes to a network, and carries nothing for it
+// until Allow: what the kernel carries passes before any firewall sees it.
+func (r *Relay) Ban(network netip.Prefix) {
+	network = network.Masked()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !slices.Contains(r.banned, network) {
+		r.banned = append(r.banned, network)
+	}
+	for _, c := range r.table.carried() {
+		if network.Contains(c.Stream.Remote.Addr()) || network.Contains(c.Stream.To.Addr()) {
+			c.Stop()
+		}
+	}
+}
+
+// Allow takes a Ban back.
+func (r *Relay) Allow(network netip.Prefix) {
+	network = network.Masked()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.banned = slices.DeleteFunc(r.banned, func(p netip.Prefix) bool { return p == network })
+}
+
+func (r *Relay) isBanned(a netip.Addr) bool {
+	return slices.ContainsFunc(r.banned, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// Means tells how the program is attached, for people.
+func (r *Relay) Means() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.attach.classic {
+		return "clsact"
+	}
+	return "TCX"
+}
+
+// Close stops all streams and removes program, links and map.
+func (r *Relay) Close() error {
+	if r.events != nil {
+		_ = r.events.Close()
+	}
+	r.watcher.Wait()
+	r.table.disown()
+	for _, c := range r.table.carried() {
+		c.Stop()
+	}
+	var errs []error
+	r.mu.Lock()
+	for _, h := range r.hooks {
+		errs = append(errs, h.detach())
+	}
+	r.hooks = map[int]hook{}
+	r.mu.Unlock()
+	if r.config.Folder != "" {
+		errs = append(errs, clear(r.config.Folder))
+	}
+	return errors.Join(append(errs, r.release())...)
+}
+
+// release gives descriptors back; what is pinned stays.
+func (r *Relay) release() error {
+	var errs []error
+	if r.attach.program != nil {
+		errs = append(errs, r.attach.program.Close())
+	}
+	if r.streams != nil {
+		errs = append(errs, r.streams.Close())
+	}
+	return errors.Join(errs...)
+}
