@@ -39,6 +39,7 @@ type latch struct {
 	closed    bool
 	doubtful  bool // closed to a host that was not expected, for want of another
 	trusted   bool // only the signalled host is ever heard
+	led       bool // the socket lets nobody else through, and knows where to send: ICE
 
 	leaving netip.AddrPort // closed to this before it was opened again
 	opened  time.Duration
@@ -58,6 +59,9 @@ func (l *latch) signal(addr netip.AddrPort, trusted bool, now time.Duration) {
 		return
 	}
 	l.signalled = addr
+	if l.led {
+		return
+	}
 	if l.closed && l.to == addr {
 		l.doubtful = false
 		return
@@ -95,7 +99,7 @@ func (l *latch) notice(from netip.AddrPort, now time.Duration) {
 func (l *latch) admit(from netip.AddrPort, now time.Duration, goesOn func() bool) (ok, moved bool) {
 	expected := l.expected(from.Addr())
 	switch {
-	case from == l.to && l.closed:
+	case from == l.to && l.closed, l.led:
 		l.heard = now
 		return true, false
 	case l.trusted && from.Addr() != l.signalled.Addr():
@@ -122,11 +126,23 @@ func (l *latch) prove(from netip.AddrPort, foremost bool, now time.Duration) (ok
 		return false, false
 	}
 	l.heard = now
-	if from == l.to && l.closed || l.closed && !foremost {
+	if l.led || from == l.to && l.closed || l.closed && !foremost {
 		return true, false
 	}
 	l.to, l.closed, l.doubtful = from, true, false
 	return true, true
+}
+
+// lead makes the socket the judge of who is the party, or no more: then the
+// latch opens for the signalled address.
+func (l *latch) lead(on bool, now time.Duration) {
+	if l.led == on {
+		return
+	}
+	l.led = on
+	if !on {
+		l.to, l.closed, l.doubtful, l.leaving, l.opened, l.quiet = l.signalled, false, false, netip.AddrPort{}, now, now
+	}
 }
 
 func sendable(a netip.AddrPort) bool {

@@ -11,6 +11,8 @@ import (
 // Readable takes one datagram from a socket and carries it to where it goes.
 // Only readers call it.
 func (r *RTP) Readable(control bool, buf []byte) {
+	r.arriving.Lock()
+	defer r.arriving.Unlock()
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
@@ -21,8 +23,14 @@ func (r *RTP) Readable(control bool, buf []byte) {
 		r.mu.Unlock()
 		return
 	}
+	r.carry(control, buf[:n], from)
+}
+
+// carry takes a datagram to where it goes. Called with arriving and mu held; it
+// gives mu back.
+func (r *RTP) carry(control bool, b []byte, from netip.AddrPort) {
 	now := r.engine.Now()
-	moved, ok := r.take(control, buf[:n], from, now)
+	moved, ok := r.take(control, b, from, now)
 	sink := r.route
 	r.mu.Unlock()
 
@@ -127,11 +135,12 @@ func (r *RTP) takeControl(control bool, b []byte, from netip.AddrPort, now time.
 	if control {
 		known = from == r.control.to || from.Addr() == r.latch.to.Addr()
 	}
+	known = known || r.latch.led
 	if !known && !r.guard.on {
 		r.discarded.Strangers++
 		return false
 	}
-	if control {
+	if control && !r.latch.led {
 		r.control.to, r.control.closed = from, true
 	}
 	r.heard, r.everGot = now, true
@@ -145,7 +154,7 @@ func (r *RTP) takeControl(control bool, b []byte, from netip.AddrPort, now time.
 // takeOpaque lets through what the ends say to each other besides media, once
 // it is known where they are.
 func (r *RTP) takeOpaque(kind rtp.Kind, from netip.AddrPort, now time.Duration) bool {
-	if from != r.latch.to {
+	if from != r.latch.to && !r.latch.led {
 		r.discarded.Strangers++
 		return false
 	}

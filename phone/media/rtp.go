@@ -54,14 +54,16 @@ type Remote struct {
 
 // RTP is the flow of a party that speaks RTP, with a port pair of its own. Its
 // methods may be called by any goroutine. Packets come in by one reader
-// goroutine; the sink is called by it.
+// goroutine, or by that of a relay or a connection that ICE has found; the sink
+// is called by it.
 type RTP struct {
 	engine *Engine
 	kind   Kind
 	events Events
 
-	in     Packet              // the reader's
-	source atomic.Pointer[Run] // of what the party sends
+	arriving sync.Mutex          // one packet at a time, by whatever way it comes
+	in       Packet              // guarded by arriving
+	source   atomic.Pointer[Run] // of what the party sends
 
 	fraction atomic.Uint32 // lost of what the party hears, in 1/256, for encoders
 

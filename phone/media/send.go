@@ -83,7 +83,7 @@ func (r *RTP) write(control bool, b []byte, to netip.AddrPort) bool {
 
 // put sends a datagram; what the kernel refuses is lost as on the way.
 func (r *RTP) put(control bool, b []byte, to netip.AddrPort) bool {
-	if !sendable(to) || r.sock.Send(control, b, to) != nil {
+	if !r.latch.led && !sendable(to) || r.sock.Send(control, b, to) != nil {
 		r.discarded.Unsent++
 		return false
 	}

@@ -1,0 +1,171 @@
+package ice
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	pion "github.com/pion/ice/v4"
+	"github.com/pion/stun/v4"
+	"github.com/pion/transport/v4"
+	"github.com/pion/transport/v4/stdnet"
+	"golang.org/x/net/netutil"
+)
+
+// Config is what a Host needs.
+type Config struct {
+	// Lite answers checks and makes none: for a server that all parties reach
+	// at its own address (RFC 8445 2.5).
+	Lite bool
+	// UDP is one port for the media of all flows beside their own; nil: none.
+	// The host closes it.
+	UDP *net.UDPConn
+	// TCP takes ICE-TCP (RFC 6544), one port for all; nil: none. The host closes
+	// it.
+	TCP net.Listener
+	// Turn are the relays to ask for an address, such as
+	// turns:relay.example.org:443?transport=tcp, with User and Password.
+	Turn           []string
+	User, Password string
+	// Logger may be nil.
+	Logger *slog.Logger
+}
+
+// maxTCP bounds the connections of ICE-TCP: a party has one, or a few while it
+// looks for a way. firstCheck is how long one may be without saying whom it is
+// for, and unclaimed how long it waits for them.
+const (
+	maxTCP     = 1000
+	firstCheck = 5 * time.Second
+	unclaimed  = 10 * time.Second
+	tcpBuffer  = 64 << 10 // bytes of media that wait for a slow connection
+	tcpQueue   = 32       // packets that wait for the agent
+)
+
+// Host is what the sockets of all flows share. Its methods may be called by any
+// goroutine.
+type Host struct {
+	config Config
+	log    *slog.Logger
+	net    transport.Net
+	turn   []*stun.URI
+	udp    *pion.UDPMuxDefault // nil: none
+	tcp    *pion.TCPMuxDefault // likewise
+
+	closing sync.WaitGroup // agents on their way out
+}
+
+// NewHost errs when an address of a relay is none.
+func NewHost(c Config) (*Host, error) {
+	h := &Host{config: c, log: c.Logger}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	network, err := stdnet.NewNet()
+	if err != nil {
+		return nil, fmt.Errorf("ice: %w", err)
+	}
+	h.net = network
+	for _, text := range c.Turn {
+		u, err := relay(text, c.User, c.Password)
+		if err != nil {
+			return nil, err
+		}
+		h.turn = append(h.turn, u)
+	}
+	if c.UDP != nil {
+		h.udp = pion.NewUDPMuxDefault(pion.UDPMuxParams{Logger: quiet{h.log}, UDPConn: c.UDP, Net: network})
+	}
+	if c.TCP != nil {
+		h.tcp = pion.NewTCPMuxDefault(pion.TCPMuxParams{
+			Listener: netutil.LimitListener(c.TCP, maxTCP), Logger: quiet{h.log},
+			ReadBufferSize: tcpQueue, WriteBufferSize: tcpBuffer,
+			FirstStunBindTimeout: firstCheck, AliveDurationForConnFromStun: unclaimed,
+		})
+	}
+	return h, nil
+}
+
+func relay(text, user, password string) (*stun.URI, error) {
+	u, err := stun.ParseURI(text)
+	if err != nil || u.Scheme != stun.SchemeTypeTURN && u.Scheme != stun.SchemeTypeTURNS {
+		return nil, fmt.Errorf("ice: %q is no TURN server: write turn:host:3478 or turns:host:443?transport=tcp", text)
+	}
+	if user == "" || password == "" {
+		return nil, fmt.Errorf("ice: the TURN server %s wants a user and a password", text)
+	}
+	u.Username, u.Password = user, password
+	return u, nil
+}
+
+// Close waits for the agents of flows that were closed, and ends what all
+// share.
+func (h *Host) Close() error {
+	h.closing.Wait()
+	var errs []error
+	if h.udp != nil {
+		errs = append(errs, h.udp.Close(), ignoreClosed(h.config.UDP.Close()))
+	}
+	if h.tcp != nil {
+		errs = append(errs, ignoreClosed(h.tcp.Close()))
+	}
+	return errors.Join(errs...)
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// beside reports whether there are ways beside the ports of a flow.
+func (h *Host) beside() bool { return h.udp != nil || h.tcp != nil || h.relays() }
+
+func (h *Host) relays() bool { return len(h.turn) > 0 && !h.config.Lite }
+
+// ports are a flow's own and the one of all as pion's agent sees them (UDPMux).
+type ports struct {
+	own    *port
+	shared pion.UDPMux // nil: none
+	at     *net.UDPAddr
+}
+
+func (h *Host) ports(own *port) *ports {
+	p := &ports{own: own}
+	if h.udp != nil {
+		local := h.config.UDP.LocalAddr().(*net.UDPAddr)
+		p.shared, p.at = h.udp, &net.UDPAddr{IP: own.local.IP, Port: local.Port}
+	}
+	return p
+}
+
+// GetListenAddresses is pion's.
+func (p *ports) GetListenAddresses() []net.Addr {
+	all := []net.Addr{p.own.local}
+	if p.shared != nil {
+		all = append(all, p.at)
+	}
+	return all
+}
+
+// GetConn is pion's.
+func (p *ports) GetConn(ufrag string, addr net.Addr) (net.PacketConn, error) {
+	if p.shared != nil && addr.String() == p.at.String() {
+		return p.shared.GetConn(ufrag, addr)
+	}
+	return p.own, nil
+}
+
+// RemoveConnByUfrag is pion's; the flow's own port is closed with its candidate.
+func (p *ports) RemoveConnByUfrag(ufrag string) {
+	if p.shared != nil {
+		p.shared.RemoveConnByUfrag(ufrag)
+	}
+}
+
+// Close is pion's.
+func (p *ports) Close() error { return nil }

@@ -1,0 +1,293 @@
+package ice
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pion/stun/v4"
+
+	"tincan/phone/codec"
+	"tincan/phone/media"
+)
+
+func TestTwoFlowsFindEachOther(t *testing.T) {
+	for name, c := range map[string]struct {
+		a, b Config
+		mux  bool
+	}{
+		"one port":            {mux: true},
+		"two ports":           {},
+		"one is lite":         {b: Config{Lite: true}, mux: true},
+		"who offered is lite": {a: Config{Lite: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLAN()
+				a, b := newMachine(t, l, "10.0.0.1", c.a).open(Options{}), newMachine(t, l, "10.0.0.2", c.b).open(Options{})
+				join(t, a, b, c.mux)
+				time.Sleep(time.Second)
+				synctest.Wait()
+				talk(t, a, b)
+				if s := a.flow.Stats(); !s.Latched || s.Remote != netip.AddrPortFrom(b.addr, b.flow.Port()) {
+					t.Errorf("a sends to %v (settled: %v), want b", s.Remote, s.Latched)
+				}
+				a.flow.Close()
+				b.flow.Close()
+			})
+		})
+	}
+}
+
+// bubble runs a test in virtual time on a network of its own.
+func bubble(t *testing.T, f func(t *testing.T, l *lan)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { f(t, newLAN()) })
+}
+
+// A party that begins anew, from another address, is heard and hears all the
+// time: by the old way until the new one is found.
+func TestRestartAtAnotherAddress(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a, b := newMachine(t, l, "10.0.0.1", Config{}).open(Options{}), newMachine(t, l, "10.0.0.2", Config{}).open(Options{})
+		join(t, a, b, true)
+		time.Sleep(time.Second)
+		talk(t, a, b)
+		old := a.socket.Local(true)
+		moved := newMachine(t, l, "10.0.0.3", Config{}).open(Options{})
+		<-moved.socket.Gathered()
+		offer := moved.socket.Local(true)
+		if err := b.socket.Heed(offer); err != nil {
+			t.Fatal(err)
+		}
+		<-b.socket.Gathered()
+		answer := b.socket.Local(true)
+		if answer.Same(old) || answer.Ufrag == "" {
+			t.Errorf("answered with %q as before", answer.Ufrag)
+		}
+		talk(t, a, b)
+		if err := b.socket.Start(offer, false, true); err != nil {
+			t.Fatal(err)
+		}
+		talk(t, a, b)
+		if err := moved.socket.Start(answer, true, true); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		talk(t, moved, b)
+		if s := b.flow.Stats(); s.Remote.Addr() != moved.addr {
+			t.Errorf("b sends to %v", s.Remote)
+		}
+		b.socket.mu.Lock()
+		defer b.socket.mu.Unlock()
+		if b.socket.next != nil {
+			t.Error("the session before is still there")
+		}
+	})
+}
+
+// A restart that finds nothing changes nothing.
+func TestRestartThatFails(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a, b := newMachine(t, l, "10.0.0.1", Config{}).open(Options{}), newMachine(t, l, "10.0.0.2", Config{}).open(Options{})
+		join(t, a, b, true)
+		time.Sleep(time.Second)
+		anew := &media.ICE{Ufrag: "other", Pwd: secret(pwdLength)}
+		if err := b.socket.Heed(anew); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.socket.Start(anew, false, true); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		talk(t, a, b)
+		if len(b.failure) > 0 {
+			t.Error(<-b.failure)
+		}
+	})
+}
+
+func TestNothingAnswers(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		l.firewall = func(netip.AddrPort, netip.AddrPort) bool { return true }
+		a, b := newMachine(t, l, "10.0.0.1", Config{}).open(Options{}), newMachine(t, l, "10.0.0.2", Config{}).open(Options{})
+		join(t, a, b, true)
+		want := "10.0.0.2:" // and its port
+		select {
+		case v := <-a.failure:
+			for _, part := range []string{"no way to the phone was found in 30 s", want, "did not answer", "TURN server would help"} {
+				if !strings.Contains(v, part) {
+					t.Errorf("%q does not say %q", v, part)
+				}
+			}
+		case <-time.After(40 * time.Second):
+			t.Error("no verdict in 40 s")
+		}
+		a.say("lost")
+		if s := a.flow.Stats(); s.Discarded.Unsent == 0 {
+			t.Error("media is sent though nobody was found")
+		}
+	})
+}
+
+// What goes one way only is told apart from what goes neither.
+func TestAnswersAreDropped(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a, b := newMachine(t, l, "10.0.0.1", Config{}).open(Options{}), newMachine(t, l, "10.0.0.2", Config{}).open(Options{})
+		l.firewall = func(from, _ netip.AddrPort) bool { return from.Addr() == a.addr }
+		join(t, a, b, true)
+		if v := <-a.failure; !strings.Contains(v, "its checks arrive from 10.0.0.2") {
+			t.Error(v)
+		}
+	})
+}
+
+// A party whose network goes away: nothing is sent after consent has run out
+// (RFC 7675).
+func TestConsentRunsOut(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a, b := newMachine(t, l, "10.0.0.1", Config{}).open(Options{}), newMachine(t, l, "10.0.0.2", Config{}).open(Options{})
+		join(t, a, b, true)
+		time.Sleep(time.Second)
+		talk(t, a, b)
+		l.mu.Lock()
+		l.firewall = func(netip.AddrPort, netip.AddrPort) bool { return true }
+		l.mu.Unlock()
+		if v := <-a.failure; !strings.Contains(v, "the way to the phone is gone") {
+			t.Error(v)
+		}
+		before := a.flow.Stats().Discarded.Unsent
+		a.say("lost")
+		if a.flow.Stats().Discarded.Unsent != before+1 {
+			t.Error("media is still sent")
+		}
+	})
+}
+
+// A party whose answer has no ICE is found as without: by what it sends.
+func TestOff(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a, b := newMachine(t, l, "10.0.0.1", Config{}).open(Options{}), newMachine(t, l, "10.0.0.2", Config{}).open(Options{})
+		for p, to := range map[*party]*party{a: b, b: a} {
+			p.socket.Off()
+			p.flow.Configure(media.Remote{
+				RTP: netip.AddrPortFrom(to.addr, to.flow.Port()), Direction: media.SendRecv, Formats: []codec.Format{mulaw},
+			})
+		}
+		talk(t, a, b)
+	})
+}
+
+// Who has not the password is not answered, is not heard, and costs little.
+func TestStrangers(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a, b := newMachine(t, l, "10.0.0.1", Config{}).open(Options{}), newMachine(t, l, "10.0.0.2", Config{}).open(Options{})
+		join(t, a, b, true)
+		time.Sleep(time.Second)
+		talk(t, a, b)
+		evil := &wire{lan: l, addr: netip.MustParseAddr("10.6.6.6"), port: 666}
+		evil.in[0], evil.in[1] = make(chan letter, 1000), make(chan letter, 1)
+		l.mu.Lock()
+		l.ports[netip.AddrPortFrom(evil.addr, evil.port)] = evil
+		l.mu.Unlock()
+		to := netip.AddrPortFrom(a.addr, a.flow.Port())
+		ufrag := a.socket.Local(true).Ufrag
+		for _, m := range [][]byte{
+			check("nobody:stranger", secret(pwdLength)),
+			check(ufrag+":stranger", secret(pwdLength)),
+			check(ufrag, secret(pwdLength)),
+			stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw,
+			stun.MustBuild(stun.TransactionID, stun.BindingSuccess).Raw,
+			stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodAllocate, stun.ClassRequest)).Raw,
+			append([]byte{0x80, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7}, "evil"...),
+		} {
+			for range 100 {
+				_ = evil.Send(false, m, to)
+			}
+			synctest.Wait()
+		}
+		if len(evil.in[0]) > 0 {
+			t.Errorf("%d answers to a stranger", len(evil.in[0]))
+		}
+		if len(a.heard) > 0 {
+			t.Error("the stranger is heard")
+		}
+		talk(t, a, b)
+	})
+}
+
+// check is a request as a party sends it.
+func check(user, password string) []byte {
+	return stun.MustBuild(stun.TransactionID, stun.BindingRequest, stun.NewUsername(user),
+		stun.NewShortTermIntegrity(password), stun.Fingerprint).Raw
+}
+
+// A process that was killed goes on with the same passwords: media flows at
+// once.
+func TestResumed(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a, b := newMachine(t, l, "10.0.0.1", Config{}).open(Options{}), newMachine(t, l, "10.0.0.2", Config{}).open(Options{})
+		join(t, a, b, true)
+		time.Sleep(time.Second)
+		talk(t, a, b)
+		local, remote, state := a.socket.Local(true), b.socket.Local(true), a.flow.State()
+		a.flow.Close()
+		m := newMachine(t, l, "10.0.0.1", Config{})
+		m.engine, m.port = a.engine, state.Port
+		again := m.open(Options{Ufrag: local.Ufrag, Pwd: local.Pwd})
+		if err := again.socket.Start(remote, true, true); err != nil {
+			t.Fatal(err)
+		}
+		again.flow.Restore(state)
+		again.say("at once")
+		hears(t, b, "at once")
+	})
+}
+
+// Everything ends with the flow, however far it is.
+func TestClosing(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a, b := newMachine(t, l, "10.0.0.1", Config{}), newMachine(t, l, "10.0.0.2", Config{})
+		for i := range 4 {
+			x, y := a.open(Options{}), b.open(Options{})
+			if i > 0 {
+				join(t, x, y, i > 1)
+			}
+			time.Sleep(time.Duration(i/2) * time.Second)
+			x.flow.Close()
+			y.flow.Close()
+			if x.socket.Heed(&media.ICE{Ufrag: "x"}) != nil || x.socket.Start(&media.ICE{}, true, true) != nil {
+				t.Error("a closed socket complains")
+			}
+			<-x.socket.Gathered()
+		}
+	})
+}
+
+func FuzzAddressee(f *testing.F) {
+	f.Add(check("we:they", "password"))
+	f.Add(stun.MustBuild(stun.BindingRequest).Raw)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if !isSTUN(b) {
+			return
+		}
+		name := addressee(b)
+		m := &stun.Message{Raw: b}
+		if m.Decode() != nil {
+			return
+		}
+		var user stun.Username
+		_ = user.GetFrom(m)
+		want, _, cut := strings.Cut(string(user), ":")
+		if !cut {
+			want = ""
+		}
+		if string(name) != want {
+			t.Errorf("%q, pion says %q", name, user)
+		}
+	})
+}
