@@ -112,6 +112,10 @@ type RTP struct {
 	// Timeout ends a call whose party has sent nothing for so long while it
 	// should; 0 never. Default 60s.
 	Timeout time.Duration `toml:"timeout"`
+	// Encryption is whether media are encrypted, for extensions and trunks that do
+	// not say: "auto" takes what a phone offers and offers it over TLS, "off" never,
+	// "wanted" offers always, "required" refuses calls without it. Default "auto".
+	Encryption string `toml:"encryption"`
 }
 
 // Sound is the table [sound]: what people hear from the server itself.
@@ -188,7 +192,7 @@ func Defaults() *Config {
 			SessionExpires: 30 * time.Minute,
 		},
 		Gate:  Gate{Enabled: true, Rate: 50, Burst: 2000, Total: 5000},
-		RTP:   RTP{Ports: "10000-20000", First: 10000, Last: 20000, Timeout: 60 * time.Second},
+		RTP:   RTP{Ports: "10000-20000", First: 10000, Last: 20000, Timeout: 60 * time.Second, Encryption: "auto"},
 		Sound: Sound{Language: "en", Country: "us", Music: DebianMusic, Missing: "tone"},
 		HTTP:  HTTP{Listen: "127.0.0.1:8080", TLS: []string{"0.0.0.0:8443"}},
 		Log:   Log{Level: "info", Format: "auto"},

@@ -74,6 +74,7 @@ exempt = ["192.0.2.0/24"]
 [rtp]
 ports = "30000-30003"
 timeout = "5s"
+encryption = "wanted"
 [sound]
 language = "fr"
 country = "ch"
@@ -102,7 +103,7 @@ synchronous = "full"
 			RegisterMin: 10 * time.Second, RegisterMax: 20 * time.Second, SessionExpires: 90 * time.Second,
 		},
 		Gate: Gate{Rate: 1, Burst: 2, Total: 3, Exempt: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}},
-		RTP:  RTP{Ports: "30000-30003", First: 30000, Last: 30003, Timeout: 5 * time.Second},
+		RTP:  RTP{Ports: "30000-30003", First: 30000, Last: 30003, Timeout: 5 * time.Second, Encryption: "wanted"},
 		Sound: Sound{
 			Language: "fr", Country: "ch", Prompts: "/p", Music: "https://radio.example/stream", Recordings: "/r", Missing: "silence",
 		},

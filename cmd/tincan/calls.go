@@ -90,6 +90,9 @@ func legRow(l call.LegView) []string {
 	if l.CodecBy != "" {
 		notes += " (" + l.CodecBy + ")"
 	}
+	if l.Encryption != "" {
+		notes += ", encrypted: " + l.Encryption
+	}
 	if l.Held {
 		notes = strings.TrimSpace(notes + " on hold")
 	}

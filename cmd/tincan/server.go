@@ -214,7 +214,7 @@ func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
 	s.gate = gate.New(gate.Config{Settings: gateSettings(cfg), Trusted: s.isTrunk, Held: s.heldBack})
 	s.sip = sip.New(sip.Config{
 		Node: node, Realm: realm, Directory: s.directory, Bindings: s.bindings, Media: s.media,
-		Bus: &s.bus, Gate: s.gate, Public: s.isPublic, Decoy: s.box.Derive("users that do not exist"), TLS: handshake, Logger: s.log,
+		Bus: &s.bus, Gate: s.gate, Public: s.isPublic, Box: s.box, Decoy: s.box.Derive("users that do not exist"), TLS: handshake, Logger: s.log,
 		Resolver: s.resolver(cfg),
 	}, s.settings(cfg))
 	s.onClose(s.sip.Close)
@@ -243,7 +243,7 @@ func (s *server) settings(cfg *config.Config) sip.Settings {
 	return sip.Settings{
 		Domain: cfg.SIP.Domain, Aliases: cfg.SIP.Aliases, Guests: cfg.SIP.PublicCalls, External: s.external.addr(), Local: cfg.SIP.Local,
 		RegisterMin: cfg.SIP.RegisterMin, RegisterMax: cfg.SIP.RegisterMax,
-		Session: cfg.SIP.SessionExpires, Ping: cfg.SIP.Ping,
+		Session: cfg.SIP.SessionExpires, Ping: cfg.SIP.Ping, Encryption: cfg.RTP.Encryption,
 	}
 }
 
@@ -362,7 +362,8 @@ func fixed(old, cfg *config.Config) (names []string) {
 		{"[sip] tls", slices.Equal(old.SIP.TLS, cfg.SIP.TLS)},
 		{"[sip] dns", slices.Equal(old.SIP.DNS, cfg.SIP.DNS)},
 		{"[sip] certificate", old.SIP.Certificate == cfg.SIP.Certificate && old.SIP.Key == cfg.SIP.Key && old.SIP.Authorities == cfg.SIP.Authorities},
-		{"[rtp]", old.RTP == cfg.RTP},
+		{"[rtp] ports", old.RTP.Ports == cfg.RTP.Ports},
+		{"[rtp] timeout", old.RTP.Timeout == cfg.RTP.Timeout},
 		{"[sound]", old.Sound == cfg.Sound},
 		{"[http]", old.HTTP.Listen == cfg.HTTP.Listen && slices.Equal(old.HTTP.TLS, cfg.HTTP.TLS)},
 		{"[log] format", old.Log.Format == cfg.Log.Format},

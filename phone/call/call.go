@@ -227,6 +227,10 @@ func (c *Call) late(m any) {
 func (c *Call) begin() {
 	c.x.publish(c, "incoming", c.setup.Dialled)
 	c.x.cfg.Logger.Debug("call comes in", "call", c.id, "from", c.setup.From.Ref, "dialled", c.setup.Dialled, "sip_call_id", c.a.Info().CallID)
+	if c.setup.Barred != nil {
+		c.finish(*c.setup.Barred, "server")
+		return
+	}
 	if c.destination == "" {
 		dest, ok := c.x.cfg.Router.Route(c.setup.From, c.setup.Dialled)
 		if !ok {
@@ -250,13 +254,12 @@ func (c *Call) dial(dest string) {
 func causeOf(err error) Cause {
 	var cause Cause
 	var codecs *media.NoCommonCodec
-	var secure *media.Unsecured
 	switch {
 	case err == nil:
 		return Failed
 	case errors.As(err, &cause):
 		return cause
-	case errors.As(err, &codecs), errors.As(err, &secure):
+	case errors.As(err, &codecs):
 		return NotAcceptable.Why(err.Error())
 	case errors.Is(err, media.ErrNoPorts):
 		return NoPorts
@@ -378,6 +381,7 @@ func (c *Call) stood() {
 	c.a.Answer(c.sides[0].local)
 	c.b.Answer(c.sides[1].local)
 	c.x.publish(c, "answered", c.sides[0].codec)
+	c.tellUnencrypted()
 	c.x.cfg.Logger.Debug("call answered", "call", c.id, "sip_call_ids", c.wireIDs(), "from", c.setup.From.Ref, "to", c.to(), "codec", c.sides[0].codec, "callee_codec", c.sides[1].codec)
 	if c.pending != nil {
 		c.offeredTo = c.a
@@ -389,6 +393,16 @@ func (c *Call) stood() {
 	}
 	if c.arrived != nil {
 		c.take(*c.arrived)
+	}
+}
+
+// tellUnencrypted says whose sound is not encrypted though that was wanted.
+func (c *Call) tellUnencrypted() {
+	for _, l := range []Leg{c.a, c.b} {
+		if i := l.Info(); i.Unencrypted {
+			c.x.publish(c, "unencrypted", i.Party)
+			c.x.cfg.Logger.Info("call is not encrypted with one party, though that is wanted", "call", c.id, "party", i.Party)
+		}
 	}
 }
 

@@ -46,10 +46,13 @@ type Setup struct {
 	Dialled     string
 	Offer       media.Description // of the caller
 	MaxForwards int
-	ReferredBy  string      // party that sent the caller here; "": nobody
-	Diverted    []Diversion // numbers called before this one, the first one first
-	Device      string      // of the called extension, the one that is meant; "": all
-	AnswerMode  string      // "auto": the called phone is asked to answer by itself
+	// Barred, if not nil, is why the caller's media cannot be taken: the call ends
+	// with that.
+	Barred     *Cause
+	ReferredBy string      // party that sent the caller here; "": nobody
+	Diverted   []Diversion // numbers called before this one, the first one first
+	Device     string      // of the called extension, the one that is meant; "": all
+	AnswerMode string      // "auto": the called phone is asked to answer by itself
 }
 
 // Attempt is a destination being called.

@@ -141,7 +141,7 @@ func legRecord(l Leg, start, answered time.Time, cause Cause, s side) record.Leg
 	return record.Leg{
 		ID: l.ID(), Kind: i.Kind, Party: i.Party, Device: i.Device, CallID: i.CallID, Remote: i.Remote,
 		Start: start, Answer: answered, End: time.Now(), Cause: cause.Kind, Code: cause.Code,
-		Codec: s.codec, CodecBy: s.decided(i),
+		Codec: s.codec, CodecBy: s.decided(i), Encryption: i.Encryption,
 		PacketsIn: i.Stats.In.Packets, PacketsOut: i.Stats.Out.Packets, Lost: uint64(max(i.Stats.Lost, 0)), JitterMS: i.Stats.Jitter,
 	}
 }

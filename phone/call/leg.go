@@ -67,7 +67,11 @@ type Info struct {
 	// Treatment is what the party's settings ask for that needs its sound decoded
 	// whatever the codecs; "": nothing.
 	Treatment string
-	Stats     media.Stats
+	// Encryption says, for people, how the party's sound is encrypted; "": not.
+	// Unencrypted: it is not, though that was wanted.
+	Encryption  string
+	Unencrypted bool
+	Stats       media.Stats
 }
 
 // Owner is told what happens to a leg. Post never blocks.
@@ -198,6 +202,7 @@ var (
 	NotFound      = Cause{Kind: "not-found", Code: 404}
 	Unregistered  = Cause{Kind: "unreachable", Code: 480, Text: "no device is registered"}
 	NotAcceptable = Cause{Kind: "no-common-codec", Code: 488}
+	Unencrypted   = Cause{Kind: "unencrypted", Code: 488}
 	Loop          = Cause{Kind: "loop", Code: 482}
 	TooManyHops   = Cause{Kind: "loop", Code: 483}
 	NoPorts       = Cause{Kind: "no-ports", Code: 503, Text: "no free RTP port"}

@@ -26,6 +26,8 @@ type LegView struct {
 	Codec   string `json:"codec,omitempty"`
 	CodecBy string `json:"codec_by,omitempty"`
 	Held    bool   `json:"held,omitempty"`
+	// Encryption says how the party's sound is encrypted; "": not.
+	Encryption string `json:"encryption,omitempty"`
 	// CalledIn: the party called; else it was called, and Rang says whether it has
 	// begun to ring.
 	CalledIn bool `json:"called_in,omitempty"`
@@ -74,7 +76,7 @@ func (c *Call) view(l Leg, s side, rang, up bool) LegView {
 	i := l.Info()
 	return LegView{
 		ID: l.ID(), Party: i.Party, CallID: i.CallID, Remote: i.Remote, Codec: s.codec, CodecBy: s.decided(i), Held: s.held,
-		CalledIn: i.CalledIn, Rang: rang, Up: up, OurTag: i.OurTag, TheirTag: i.TheirTag,
+		Encryption: i.Encryption, CalledIn: i.CalledIn, Rang: rang, Up: up, OurTag: i.OurTag, TheirTag: i.TheirTag,
 	}
 }
 

@@ -30,6 +30,7 @@ type Extension struct {
 	Digest       string   // "md5" or "sha256": which is offered first
 	RingSeconds  int      // 0: the server's ring_timeout
 	Sound        Sound
+	Encryption   string // one of Encryptions; "": as [rtp] encryption says
 	// HA1MD5 and HA1SHA256 are H(number:realm:secret) in hex (RFC 7616 3.4.2).
 	HA1MD5, HA1SHA256 string
 }
@@ -56,6 +57,11 @@ type ExtensionForm struct {
 	// Clean is what is done to the phone's sound before others hear it, any of
 	// "echo", "level", "noise". Default none.
 	Clean []string `toml:"clean,omitempty"`
+	// Encryption is whether its media are encrypted: "auto": if the phone offers it,
+	// and offered to it over TLS; "off"; "wanted": offered always, and a call
+	// without it goes on; "required": a call without it is refused. When empty as
+	// [rtp] encryption says.
+	Encryption string `toml:"encryption,omitempty"`
 }
 
 // ha1 computes both hashes for a realm.
@@ -100,6 +106,7 @@ func (Extensions) Check(all []ExtensionForm) []form.Problem {
 		c.secret(e.Secret)
 		c.codecs(e.Codecs)
 		c.sound(e.DTMF, e.Clean)
+		c.word("encryption", e.Encryption, Encryptions())
 		if !slices.Contains([]string{"", "md5", "sha256"}, e.Digest) {
 			c.add("digest", fmt.Sprintf("%q is not known", e.Digest), form.Suggest(e.Digest, []string{"md5", "sha256"}))
 		}
@@ -116,7 +123,7 @@ func isNumber(s string) bool {
 
 // Read reads all, sorted by number, with sealed secrets.
 func (Extensions) Read(tx *store.Tx) ([]ExtensionForm, error) {
-	rows, err := tx.Query("SELECT number, name, secret, codecs, digest, ring_seconds, dtmf, clean FROM directory_extension")
+	rows, err := tx.Query("SELECT number, name, secret, codecs, digest, ring_seconds, dtmf, clean, encryption FROM directory_extension")
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +132,7 @@ func (Extensions) Read(tx *store.Tx) ([]ExtensionForm, error) {
 	for rows.Next() {
 		var e ExtensionForm
 		var codecs, clean string
-		if err := rows.Scan(&e.Number, &e.Name, &e.Secret, &codecs, &e.Digest, &e.RingSeconds, &e.DTMF, &clean); err != nil {
+		if err := rows.Scan(&e.Number, &e.Name, &e.Secret, &codecs, &e.Digest, &e.RingSeconds, &e.DTMF, &clean, &e.Encryption); err != nil {
 			return nil, err
 		}
 		e.Codecs, e.Clean = words(codecs), words(clean)
@@ -152,10 +159,10 @@ func (Extensions) Write(tx *store.Tx, put []ExtensionForm, remove []string) erro
 	}
 	for _, e := range put {
 		_, err := tx.Exec(`INSERT INTO directory_extension (number, name, secret, codecs, digest, ring_seconds,
-			dtmf, clean) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET name = excluded.name, secret = excluded.secret,
+			dtmf, clean, encryption) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET name = excluded.name, secret = excluded.secret,
 			codecs = excluded.codecs, digest = excluded.digest, ring_seconds = excluded.ring_seconds,
-			dtmf = excluded.dtmf, clean = excluded.clean`,
-			e.Number, e.Name, e.Secret, strings.Join(e.Codecs, " "), e.Digest, e.RingSeconds, e.DTMF, strings.Join(e.Clean, " "))
+			dtmf = excluded.dtmf, clean = excluded.clean, encryption = excluded.encryption`,
+			e.Number, e.Name, e.Secret, strings.Join(e.Codecs, " "), e.Digest, e.RingSeconds, e.DTMF, strings.Join(e.Clean, " "), e.Encryption)
 		if err != nil {
 			return fmt.Errorf("extension %s: %w", e.Number, err)
 		}

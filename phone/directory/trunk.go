@@ -32,6 +32,7 @@ type Trunk struct {
 	Limit        int      // calls at once; 0: any number
 	Qualify      time.Duration
 	Sound        Sound
+	Encryption   string // one of Encryptions; "": as [rtp] encryption says
 	Token        string // user of our Contact there: who knows it is this trunk
 
 	password string
@@ -106,6 +107,8 @@ type TrunkForm struct {
 	// DTMF and Clean are as of an extension.
 	DTMF  string   `toml:"dtmf,omitempty"`
 	Clean []string `toml:"clean,omitempty"`
+	// Encryption is as of an extension.
+	Encryption string `toml:"encryption,omitempty"`
 }
 
 // Trunks is the table of trunks as package space applies it.
@@ -152,7 +155,7 @@ func (f *TrunkForm) trunk() (*Trunk, error) {
 		Username: w.Username, AuthUsername: cmp.Or(w.AuthUsername, w.Username), Accept: w.Accept, Codecs: w.Codecs,
 		CallerID: cmp.Or(w.CallerID, "from"), Number: w.Number, Privacy: is(w.Privacy), Trusted: is(w.TrustIdentity),
 		NumberFrom: cmp.Or(w.NumberFrom, "request"), URI: cmp.Or(w.URI, "sip"), Limit: w.Limit,
-		Sound: sound(w.DTMF, w.Clean),
+		Sound: sound(w.DTMF, w.Clean), Encryption: w.Encryption,
 	}
 	if w.Qualify != nil {
 		t.Qualify = *w.Qualify

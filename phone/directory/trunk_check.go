@@ -45,6 +45,7 @@ func (Trunks) Check(all []TrunkForm) []form.Problem {
 		c.bounds(t)
 		c.codecs(t.Codecs)
 		c.sound(t.DTMF, t.Clean)
+		c.word("encryption", t.Encryption, Encryptions())
 		c.match(t, claimed.sources)
 	}
 	return c.found

@@ -11,7 +11,7 @@ import (
 type Call struct {
 	Time   time.Time `json:"time"`
 	ID     string    `json:"id"`
-	Step   string    `json:"step"` // "incoming", "ringing", "early", "answered", "held", "resumed", "moved", "ended"
+	Step   string    `json:"step"` // "incoming", "ringing", "early", "answered", "unencrypted", "held", "resumed", "moved", "ended"
 	From   string    `json:"from"`
 	To     string    `json:"to"`
 	Detail string    `json:"detail,omitempty"`

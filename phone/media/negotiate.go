@@ -27,29 +27,20 @@ func listed(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// Unsecured is the answer to an offer of SRTP alone.
-type Unsecured struct{ Protos []string }
-
-func (e *Unsecured) Error() string {
-	return "the caller offers " + listed(e.Protos) + " alone, this server takes RTP/AVP for now"
-}
-
 // OfferFrom makes the offer to a callee from the caller's: the caller's
 // codecs that both sides allow, in the callee's order where it states one,
 // with the caller's payload type numbers, so that nothing is transcoded
 // needlessly. Lines keep their places; what is not relayed has port 0.
 // The addresses are left for the leg to fill in; a Stream that is offered has
-// the port placeholder Pending. It fails with NoCommonCodec or Unsecured.
+// the port placeholder Pending. It fails with NoCommonCodec.
 func OfferFrom(caller Description, callerAllows, calleeAllows []string) (Description, error) {
 	out := Description{Streams: make([]Stream, len(caller.Streams))}
-	audio, secured := false, []string(nil)
+	audio := false
 	for i := range caller.Streams {
 		in := &caller.Streams[i]
 		out.Streams[i] = refusedCopy(in)
 		switch {
 		case in.Refused() || in.Kind == Other:
-		case strings.Contains(in.Proto, "SAVP"):
-			secured = append(secured, in.Proto)
 		case in.Kind == Audio && audio: // one line of sound is relayed
 		default:
 			s := offered(in, callerAllows, calleeAllows)
@@ -63,9 +54,6 @@ func OfferFrom(caller Description, callerAllows, calleeAllows []string) (Descrip
 				out.Streams[i] = s
 			}
 		}
-	}
-	if !audio && len(secured) > 0 {
-		return out, &Unsecured{secured}
 	}
 	if !audio && out.Stream(Video) == nil && out.Stream(Text) == nil && out.Stream(Image) == nil {
 		return out, &NoCommonCodec{nil, calleeAllows}
@@ -249,7 +237,7 @@ func Within(offer, answer Description) Description {
 func Brings(offer, last, inUse Description) bool {
 	for i := range offer.Streams {
 		o := &offer.Streams[i]
-		if o.Refused() || o.Kind == Other || strings.Contains(o.Proto, "SAVP") {
+		if o.Refused() || o.Kind == Other {
 			continue
 		}
 		if !has(inUse, i, o.Kind) && !has(last, i, o.Kind) {

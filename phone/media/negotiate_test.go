@@ -30,7 +30,6 @@ func sound(formats ...codec.Format) Stream {
 	}
 }
 
-func savp(s Stream) Stream              { s.Proto = "RTP/SAVP"; return s }
 func described(s ...Stream) Description { return Description{Streams: s} }
 
 // chosen names the formats of each line: "opus:96 pcmu:0"; "-" is refused.
@@ -71,7 +70,6 @@ func TestOfferFrom(t *testing.T) {
 		{"digits for who has none, where there is room", described(sound(pcmu, at(opus, 101))), nil, nil, []string{"pcmu:0 opus:101 telephone-event:102"}},
 		{"comfort noise stays", described(sound(pcmu, noise, events)), nil, []string{"pcmu"}, []string{"pcmu:0 cn:13 telephone-event:101"}},
 		{"fax and a second line of sound keep their places", described(fax, sound(pcmu, events), sound(pcmu), picture), nil, nil, []string{"-", "pcmu:0 telephone-event:101", "-", "h264:99"}},
-		{"SAVP beside AVP", described(savp(sound(opus)), sound(pcmu, events)), nil, nil, []string{"-", "pcmu:0 telephone-event:101"}},
 		{"a refused line stays so", described(refused, picture), nil, nil, []string{"-", "h264:99"}},
 	}
 	for _, c := range cases {
@@ -91,11 +89,6 @@ func TestOfferFromRefuses(t *testing.T) {
 	_, err := OfferFrom(described(sound(opus, g722, events)), []string{"opus"}, []string{"pcmu", "g722"})
 	var codecs *NoCommonCodec
 	if !errors.As(err, &codecs) || cmp.Diff(codecs, &NoCommonCodec{[]string{"opus"}, []string{"pcmu", "g722"}}) != "" {
-		t.Errorf("got %v", err)
-	}
-	_, err = OfferFrom(described(savp(sound(pcmu))), nil, nil)
-	var secured *Unsecured
-	if !errors.As(err, &secured) || !slices.Equal(secured.Protos, []string{"RTP/SAVP"}) {
 		t.Errorf("got %v", err)
 	}
 	if _, err = OfferFrom(Description{}, nil, nil); !errors.As(err, &codecs) {
@@ -192,8 +185,6 @@ var (
 		case 1:
 			s = Stream{Name: "image", Proto: "udptl", RTP: s.RTP, Raw: []string{"t38"}}
 		case 2:
-			s = savp(s)
-		case 3:
 			s.RTP = netip.AddrPort{}
 		}
 		return s

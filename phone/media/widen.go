@@ -2,7 +2,6 @@ package media
 
 import (
 	"slices"
-	"strings"
 
 	"tincan/phone/codec"
 )
@@ -12,7 +11,7 @@ import (
 // is transcoded. It is false when there is nothing to add, or no codec that the
 // caller may use is made here. What the caller may not use is left out.
 func Widened(caller Description, callerAllows []string) (Description, bool) {
-	i := slices.IndexFunc(caller.Streams, func(s Stream) bool { return s.Kind == Audio && !s.Refused() && !strings.Contains(s.Proto, "SAVP") })
+	i := slices.IndexFunc(caller.Streams, func(s Stream) bool { return s.Kind == Audio && !s.Refused() })
 	if i < 0 {
 		return caller, false
 	}

@@ -41,7 +41,6 @@ func TestWidenedKeepsToWhatTheCallerMayUse(t *testing.T) {
 	for name, d := range map[string]Description{
 		"a codec made nowhere": described(sound(codec.Format{PT: 96, Name: "amr", Clock: 8000})),
 		"a forbidden codec":    described(sound(opus)),
-		"SRTP alone":           described(savp(sound(pcmu))),
 		"no sound":             described(Stream{Kind: Video}),
 		"all there are":        described(sound(codec.Offered()...)),
 	} {

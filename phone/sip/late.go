@@ -36,9 +36,12 @@ func (l *leg) lateAnswer(d media.Description, ok bool) {
 	late := l.late
 	l.noOffer, l.late = false, false
 	if ok && (!late || d.Stream(media.Audio) != nil) {
-		l.theirs = d
+		if cause := l.takeAnswer(d); cause != nil {
+			go l.fail(*cause)
+			return
+		}
 		l.configure()
-		l.post(call.Renewed{Leg: l, Answer: media.Within(l.ours, d)})
+		l.post(call.Renewed{Leg: l, Answer: media.Within(l.ours, l.theirs)})
 		return
 	}
 	if late {

@@ -46,6 +46,7 @@ type leg struct {
 	stage   stage
 	dialog
 	session
+	encryption
 	timer sessionTimer
 	link  *link       // of the trunk that it is to; nil for a phone's
 	seat  atomic.Bool // it counts as one of the trunk's calls
@@ -82,7 +83,7 @@ var _ call.Leg = (*leg)(nil)
 
 func (s *Server) newLeg(party, name string, uac bool) *leg {
 	l := &leg{s: s, uac: uac, party: party, name: name, sound: s.cfg.Directory.Snapshot().Sound(party)}
-	l.id = transaction.Token()
+	l.id, l.policy = transaction.Token(), s.policyOf(party)
 	return l
 }
 
@@ -374,6 +375,7 @@ func (l *leg) Info() call.Info {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := call.Info{Kind: "sip", Party: l.party, Device: l.name, CallID: l.callID, Number: userOf(&l.remote), Name: l.remName, OurTag: l.localTag, TheirTag: l.remoteTag, CalledIn: !l.uac, Treatment: treatment(l.sound)}
+	i.Encryption, i.Unencrypted = l.encrypted()
 	if l.path.Remote.IsValid() {
 		i.Remote = string(l.path.Protocol) + ":" + l.path.Remote.String()
 	}

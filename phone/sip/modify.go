@@ -51,7 +51,7 @@ func (l *leg) offerInAnswer(tx *transaction.Server, req *wire.Request) {
 	for i := range d.Streams { // all that we can, whoever holds now (RFC 3264 8.4)
 		d.Streams[i].Direction = media.SendRecv
 	}
-	withSDP(res, l.describe(d))
+	withSDP(res, l.offer(d))
 	l.inviteTx, l.inviteSeq, l.noOffer = tx, req.CSeq().SeqNo, true
 	l.accept(res)
 }
@@ -63,14 +63,19 @@ func (l *leg) renew(tx *transaction.Server, req *wire.Request) {
 		tx.Respond(bad)
 		return
 	}
+	d, shields, why := takenOffer(d, l.policy, l.shields)
 	tx.SetTag(l.localTag)
+	if why != "" {
+		tx.Respond(l.unwanted(req, call.Unencrypted.Why(why)))
+		return
+	}
 	l.retarget(req)
 	l.invite, l.inviteTx = req, tx
 	if req.Method == wire.INVITE {
 		tx.Trying(l.s.reply(req, wire.StatusTrying, "Trying"))
 	}
 	l.post(call.Offered{Leg: l, Offer: d})
-	l.theirsNext = d
+	l.theirsNext, l.shieldsNext = d, shields
 }
 
 // Reply answers the party's wish (call.Leg).
@@ -167,7 +172,7 @@ func (l *leg) reoffer(d media.Description, done func(*wire.Response, error)) {
 	req.AppendHeader(l.s.contact(l.path, l.localTag))
 	req.AppendHeader(wire.NewHeader("Allow", allow))
 	l.timer.keep(req)
-	withSDP(req, l.describe(d))
+	withSDP(req, l.offer(d))
 	l.send(req, func(res *wire.Response, err error) { l.reoffered(res, err, seq, d, done) })
 }
 
@@ -203,7 +208,10 @@ func (l *leg) reoffered(res *wire.Response, err error, seq uint32, d media.Descr
 			return // the 2xx once more
 		}
 		if body, ok, perr := offerIn(res); ok && perr == nil {
-			l.theirs = body
+			if cause := l.takeAnswer(body); cause != nil {
+				go l.fail(*cause)
+				return
+			}
 			l.configure()
 		}
 		l.timer.agreed(l, res)

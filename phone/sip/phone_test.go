@@ -118,7 +118,7 @@ func openLab(t *testing.T, dir, addr string) *lab {
 	b := &bus.Bus{}
 	l.apps = app.New(app.Config{Media: l.media, Rooms: conference.New(l.media, b), Bus: b, Logger: log})
 	l.sip = New(Config{
-		Node: "n1", Realm: "tincan", Directory: l.dirs, Bindings: l.binds, Media: l.media, Bus: b, Logger: log, Timers: quick,
+		Node: "n1", Realm: "tincan", Directory: l.dirs, Bindings: l.binds, Media: l.media, Bus: b, Logger: log, Timers: quick, Box: box,
 	}, Settings{RegisterMin: time.Minute, RegisterMax: time.Hour})
 	var n atomic.Int64
 	l.calls = call.New(call.Config{

@@ -46,7 +46,8 @@ type legState struct {
 	InviteSeq uint32             `json:"invite_seq,omitempty"`
 	Wanted    int                `json:"wanted,omitempty"` // the session timer that it asked for
 	Refreshes bool               `json:"refreshes,omitempty"`
-	Written   time.Time          `json:"written,omitzero"` // if there is Via
+	Written   time.Time          `json:"written,omitzero"`  // if there is Via
+	Shields   string             `json:"shields,omitempty"` // how lines are secured, sealed
 }
 
 type lineState struct {
@@ -63,6 +64,7 @@ func (l *leg) saved() legState {
 		Target: l.target.String(), Routes: l.routes, LocalSeq: l.localSeq, RemoteSeq: l.remoteSeq, Device: l.device,
 		Protocol: l.path.Protocol, From: l.path.Local, To: l.path.Remote, Theirs: string(sdp.Write(l.theirs, sdp.Origin{})), Ours: string(sdp.Write(l.ours, l.origin)), Session: l.timer.seconds, Refresh: l.timer.ours, Allow: l.peerAllow,
 	}
+	st.Shields = l.sealed()
 	if len(l.vias) > 0 {
 		st.Via, st.InviteSeq, st.Wanted, st.Refreshes, st.Written = l.vias, l.inviteSeq, l.timer.wanted, l.timer.theirs, time.Now()
 	}
@@ -162,6 +164,9 @@ func (l *leg) described(st legState) (err error) {
 		return fmt.Errorf("leg's state: %w", err)
 	}
 	if l.ours, l.origin, err = sdp.Parse([]byte(st.Ours)); err != nil {
+		return fmt.Errorf("leg's state: %w", err)
+	}
+	if err = l.unsealed(st.Shields); err != nil {
 		return fmt.Errorf("leg's state: %w", err)
 	}
 	return nil

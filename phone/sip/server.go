@@ -34,6 +34,7 @@ import (
 	"tincan/phone/sip/transaction"
 	"tincan/phone/sip/transport"
 	"tincan/phone/sip/watch"
+	"tincan/secret"
 )
 
 // Calls is where incoming calls go: call.Exchange.
@@ -53,6 +54,7 @@ type Settings struct {
 	RegisterMin time.Duration // shortest registration, else 423 (RFC 3261 10.3)
 	RegisterMax time.Duration // longest; more is cut
 	Session     time.Duration // interval of session timers that we ask for; 0: none
+	Encryption  string        // of directory.Encryptions: for parties that do not say; "": auto
 	Ping        time.Duration // between OPTIONS to phones behind NAT; 0: none
 }
 
@@ -88,7 +90,8 @@ type Config struct {
 	Timers    transaction.Timers
 	// Public tells whether strangers may call a name; nil: none.
 	Public func(name string) bool
-	Decoy  []byte // a key that outlives the process, for what unknown users are told; nil: of this process
+	Box    *secret.Box // seals the keys of standing calls; nil: encrypted calls do not outlive the process
+	Decoy  []byte      // a key that outlives the process, for what unknown users are told; nil: of this process
 }
 
 // Server is the SIP side. Safe for any goroutine.

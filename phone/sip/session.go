@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"bytes"
 	"net/netip"
 	"slices"
 	"strings"
@@ -36,7 +35,7 @@ func (l *leg) open(d media.Description, p transport.Path) error {
 	var opened []int
 	for i := range d.Streams {
 		st := &d.Streams[i]
-		if st.Refused() || st.Kind == media.Other || strings.Contains(st.Proto, "SAVP") || l.lines[i] != nil {
+		if st.Refused() || st.Kind == media.Other || l.lines[i] != nil {
 			continue
 		}
 		r, err := l.s.cfg.Media.Open(st.Kind, l.s.bindAddr(p), 0, l.events(st.Kind))
@@ -66,6 +65,7 @@ func (s *Server) bindAddr(p transport.Path) netip.Addr {
 // sound alone shows that a party is gone.
 func (l *leg) events(k media.Kind) media.Events {
 	e := media.Events{Digit: func(d media.Digit) { l.tell(call.Pressed{Leg: l, Digit: d}) }}
+	e.Worn = func() { l.tell(call.Changed{Leg: l}) }
 	if k == media.Audio {
 		e.Dead = func() { l.tell(call.Silent{Leg: l}) }
 	}
@@ -106,11 +106,9 @@ func (l *leg) audio() *media.RTP {
 // describe makes d ours: our address and ports in each line that is taken,
 // and the text. Lines that the first answer refuses give their ports back; those
 // that a later one does keep them, since the party may want them again. mux only
-// answers what was offered. A description that says what the last one said
-// keeps its version (RFC 3264 8).
+// only answers what was offered.
 func (l *leg) describe(d media.Description) []byte {
 	addr := l.s.advertise(l.path)
-	before := sdp.Write(l.ours, l.origin)
 	d.Streams = slices.Clone(d.Streams)
 	l.keysApart(d)
 	for i := range d.Streams {
@@ -130,12 +128,7 @@ func (l *leg) describe(d media.Description) []byte {
 		l.origin.ID = uint64(time.Now().UnixMicro())
 	}
 	l.origin.Addr = addr
-	text := sdp.Write(d, l.origin)
-	if l.origin.Version > 0 && bytes.Equal(text, before) {
-		return text
-	}
-	l.origin.Version++
-	return sdp.Write(d, l.origin)
+	return l.write()
 }
 
 // configure tells the flows what both sides have said. Sound goes out in the
@@ -152,7 +145,7 @@ func (l *leg) configure() {
 		}
 		r.Configure(l.reachable(media.Remote{
 			RTP: their.RTP, RTCP: their.RTCP, Mux: their.Mux && our.Mux, Direction: their.Direction,
-			Formats: agreed(their, our), Local: our.Formats, Ptime: their.Ptime, Pinned: pinned(their), Opaque: our.Kind == media.Image,
+			Formats: agreed(their, our), Keys: at(l.shields, i).Keys, Local: our.Formats, Ptime: their.Ptime, Pinned: pinned(their), Opaque: our.Kind == media.Image,
 			Hosts:  []netip.Addr{l.path.Remote.Addr()},
 			Inband: l.sound.DTMF == directory.DTMFInband, Clean: cleaning(l.sound),
 		}))

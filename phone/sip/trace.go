@@ -11,11 +11,11 @@ import (
 
 // secrets are the parts of a message that prove somebody's secret or carry key
 // material; a trace shows stars in their place.
-var secrets = regexp.MustCompile(`(?im)((?:response|cnonce|nonce)="?)[^",\r\n]+|(^a=crypto:\d+ \S+ inline:)\S+|(^a=ice-pwd:)\S+`)
+var secrets = regexp.MustCompile(`(?im)((?:response|cnonce|nonce)="?)[^",\r\n]+|(^a=crypto:[^\r\n]*?inline:)[^\r\n]+|(^k=)[^\r\n]+|(^a=ice-pwd:)\S+`)
 
 // mask hides the secrets of a message.
 func mask(b []byte) string {
-	return string(secrets.ReplaceAll(b, []byte("${1}${2}${3}***")))
+	return string(secrets.ReplaceAll(b, []byte("${1}${2}${3}${4}***")))
 }
 
 // trace publishes a message for who watches; it costs nothing while nobody does.

@@ -97,7 +97,8 @@ func (l *leg) ring(p transport.Path, err error, offer media.Description, set cal
 	}
 	l.showCaller(set)
 	l.extra = append(l.history(set), l.autoAnswer(set)...)
-	body := l.describe(offer)
+	l.manners, l.shields = l.mannersBy(p), nil
+	body := l.offer(offer)
 	l.localSeq++
 	l.inviteSeq = l.localSeq
 	req := l.inviteRequest(l.inviteSeq, set.MaxForwards, minSessionExpires)
@@ -160,6 +161,7 @@ func (l *leg) response(res *wire.Response, err error, forwards int) {
 	case res.IsSuccess():
 		l.answered2xx(res)
 	case res.StatusCode == 422 && l.longer(res, forwards):
+	case l.otherwise(res, forwards):
 	default:
 		l.failed(res)
 	}
@@ -182,10 +184,9 @@ func (l *leg) provisional(res *wire.Response) {
 		l.fromResponse(res) // requests in the early dialog go there
 	}
 	ev := call.Ringing{Leg: l, Code: res.StatusCode}
-	if d, ok, err := offerIn(res); ok && err == nil && isSDP(res) && len(l.theirs.Streams) == 0 {
-		l.theirs = d
+	if d, ok, err := offerIn(res); ok && err == nil && isSDP(res) && len(l.theirs.Streams) == 0 && l.takeAnswer(d) == nil {
 		l.configure()
-		early := media.Within(l.ours, d)
+		early := media.Within(l.ours, l.theirs)
 		ev.Early = &early
 	}
 	l.post(ev)
@@ -218,24 +219,31 @@ func (l *leg) established(res *wire.Response) {
 	l.peerAllow = header(res, "Allow")
 	l.sendACK(res.CSeq().SeqNo)
 	l.stage, l.client = up, nil
-	d, ok, err := offerIn(res)
-	if !ok && len(l.theirs.Streams) > 0 {
-		d, ok = l.theirs, true // the answer came early and is not repeated
-	}
-	if !ok || err != nil {
-		why := "the answer has no session description"
-		if err != nil {
-			why = err.Error()
-		}
-		l.sendBye(call.Failed.Why(why))
-		l.post(call.Ended{Leg: l, Cause: call.Failed.Why(why)})
+	if cause := l.answeredBy(res); cause != nil {
+		l.sendBye(*cause)
+		l.post(call.Ended{Leg: l, Cause: *cause})
 		return
 	}
-	l.theirs = d
 	l.configure()
 	l.closeRefused()
 	l.timer.agreed(l, res)
-	l.post(call.Answered{Leg: l, Answer: media.Within(l.ours, d)})
+	l.post(call.Answered{Leg: l, Answer: media.Within(l.ours, l.theirs)})
+}
+
+// answeredBy takes the answer in a 2xx, or says why the call cannot be.
+func (l *leg) answeredBy(res *wire.Response) *call.Cause {
+	d, ok, err := offerIn(res)
+	why := call.Failed.Why("the answer has no session description")
+	switch {
+	case err != nil:
+		why.Text = err.Error()
+		return &why
+	case ok:
+		return l.takeAnswer(d)
+	case len(l.theirs.Streams) > 0:
+		return nil // the answer came early and is not repeated
+	}
+	return &why
 }
 
 func (l *leg) sendACK(seq uint32) {
@@ -272,15 +280,7 @@ func (l *leg) longer(res *wire.Response, forwards int) bool {
 		return false
 	}
 	l.stretched = true
-	l.localSeq++
-	l.inviteSeq = l.localSeq
-	l.remoteTag, l.routes = "", l.fixed
-	if l.trip != nil {
-		l.routes = l.trip.routes
-	}
-	req := l.inviteRequest(l.inviteSeq, forwards, want)
-	withSDP(req, l.describe(l.ours))
-	l.sendInvite(req, l.path, forwards)
+	l.repeat(forwards, want)
 	return true
 }
 
@@ -309,7 +309,7 @@ func (l *leg) refusal(res *wire.Response) call.Event {
 			return call.Redirected{Leg: l, To: numbers, Reason: reason}
 		}
 	}
-	return call.Ended{Leg: l, Cause: causeOf(res)}
+	return call.Ended{Leg: l, Cause: l.unencrypted(res, causeOf(res))}
 }
 
 // causeOf says in our words why a party refused.

@@ -47,6 +47,11 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 	l.inviteSeq = req.CSeq().SeqNo
 	l.mergeKey, l.invite, l.inviteTx, l.theirs = key, req, tx, offer
 	l.late = len(req.Body()) == 0
+	var barred *call.Cause
+	if !l.late { // else the offer is ours
+		l.theirs, barred = l.hear(offer)
+		offer = l.theirs
+	}
 	l.noOffer = l.late
 	l.rel.asked(req)
 	l.peerAllow = header(req, "Allow")
@@ -76,7 +81,7 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 	}
 	s.addLeg(l)
 	set := call.Setup{
-		From: who, Dialled: dialled(req, s.trunkNamed(who.Ref)), Offer: offer, MaxForwards: forwards(req) - 1,
+		From: who, Dialled: dialled(req, s.trunkNamed(who.Ref)), Offer: offer, MaxForwards: forwards(req) - 1, Barred: barred,
 		Diverted: diverted(req), AnswerMode: answerMode(req),
 	}
 	if ext, instance, ok := s.device(&req.Recipient); ok {
@@ -207,17 +212,19 @@ func (l *leg) Renew(answer media.Description) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.stage == up && l.invite != nil {
-		l.theirs = l.theirsNext
+		l.theirs, l.shields = l.theirsNext, l.shieldsNext
 		l.settled(answer)
 	}
 }
 
 // settled makes an answer ours and puts it into effect.
 func (l *leg) settled(answer media.Description) []byte {
+	describe := l.describe
 	if l.late {
 		l.theirs = answer // until the ACK says more
+		describe = l.offer
 	}
-	body := l.describe(answer)
+	body := describe(answer)
 	l.configure()
 	return body
 }

@@ -21,6 +21,7 @@ type legRow struct {
 	Code    int     `json:"code,omitempty"`
 	Codec   string  `json:"codec,omitempty"`
 	CodecBy string  `json:"codec_by,omitempty"`
+	Crypt   string  `json:"encryption,omitempty"`
 	In      uint64  `json:"in,omitempty"`
 	Out     uint64  `json:"out,omitempty"`
 	Lost    uint64  `json:"lost,omitempty"`
@@ -33,7 +34,7 @@ func writeLegs(legs []Leg) (text, parties string, err error) {
 	for i, g := range legs {
 		rows[i] = legRow{
 			g.ID, g.Kind, g.Party, g.Device, g.CallID, g.Remote, micro(g.Start), micro(g.Answer), micro(g.End),
-			g.Cause, g.Code, g.Codec, g.CodecBy, g.PacketsIn, g.PacketsOut, g.Lost, g.JitterMS,
+			g.Cause, g.Code, g.Codec, g.CodecBy, g.Encryption, g.PacketsIn, g.PacketsOut, g.Lost, g.JitterMS,
 		}
 		parties += " " + g.Party
 	}
@@ -50,7 +51,7 @@ func readLegs(text string) ([]Leg, error) {
 	for _, r := range rows {
 		legs = append(legs, Leg{
 			r.ID, r.Kind, r.Party, r.Device, r.CallID, r.Remote, moment(r.Start), moment(r.Answer), moment(r.End),
-			r.Cause, r.Code, r.Codec, r.CodecBy, r.In, r.Out, r.Lost, r.Jitter,
+			r.Cause, r.Code, r.Codec, r.CodecBy, r.Crypt, r.In, r.Out, r.Lost, r.Jitter,
 		})
 	}
 	return legs, nil

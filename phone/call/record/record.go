@@ -50,8 +50,9 @@ type Leg struct {
 	Cause      string    `json:"cause,omitempty"`
 	Code       int       `json:"code,omitempty"`
 	Codec      string    `json:"codec,omitempty"`
-	CodecBy    string    `json:"codec_by,omitempty"` // who decided, in words
-	PacketsIn  uint64    `json:"packets_in"`         // from the party
+	CodecBy    string    `json:"codec_by,omitempty"`   // who decided, in words
+	Encryption string    `json:"encryption,omitempty"` // how its sound was, in words; "": not
+	PacketsIn  uint64    `json:"packets_in"`           // from the party
 	PacketsOut uint64    `json:"packets_out"`
 	Lost       uint64    `json:"lost"`      // of those from the party
 	JitterMS   float64   `json:"jitter_ms"` // RFC 3550 A.8

@@ -69,26 +69,6 @@ func Named(name string) Suite {
 	return None
 }
 
-// profiled finds the suite of a DTLS-SRTP profile.
-func profiled(p dtls.SRTPProtectionProfile) Suite {
-	for _, s := range Suites() {
-		if p != 0 && suites()[s].dtls == p {
-			return s
-		}
-	}
-	return None
-}
-
-// profiles are what is offered in a handshake (RFC 5764 4.1.2).
-func profiles() (out []dtls.SRTPProtectionProfile) {
-	for _, s := range Suites() {
-		if p := suites()[s].dtls; p != 0 {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
 // KeyLen is the bytes of the suite's master key with its salt.
 func (s Suite) KeyLen() int {
 	known := suites()[s]

@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE directory_extension ADD COLUMN encryption TEXT NOT NULL DEFAULT ''; -- '': as [rtp] encryption says

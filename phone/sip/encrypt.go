@@ -1,0 +1,227 @@
+package sip
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+
+	wire "github.com/emiago/sipgo/sip"
+
+	"tincan/phone/call"
+	"tincan/phone/directory"
+	"tincan/phone/media"
+	"tincan/phone/media/sdp"
+	"tincan/phone/sip/transport"
+)
+
+// encryption is what a leg knows of how its media are secured. The leg's mutex
+// guards it.
+type encryption struct {
+	policy      string // one of directory.Encryptions
+	shields     []shield
+	shieldsNext []shield // of the offer that is being answered
+	manners     []manner // how a call out is still to be tried, the first one now
+	said        uint64   // what our description was, as a hash
+}
+
+// policyOf gives whether a party's media are to be encrypted.
+func (s *Server) policyOf(party string) string {
+	return cmp.Or(s.cfg.Directory.Snapshot().Encryption(party), s.settings.Load().Encryption, directory.EncryptionAuto)
+}
+
+// concealed reports whether nobody but the two ends (and proxies between them) can
+// read what is signalled.
+func concealed(p transport.Protocol) bool { return p == transport.TLS || p == transport.WSS }
+
+// hear takes the offer of a caller. The cause is not nil if no sound of it can be
+// taken.
+func (l *leg) hear(offer media.Description) (media.Description, *call.Cause) {
+	d, shields, why := takenOffer(offer, l.policy, l.shields)
+	l.shields = shields
+	if why == "" {
+		return d, nil
+	}
+	cause := call.Unencrypted.Why(l.party + ": " + why)
+	return d, &cause
+}
+
+// mannersBy gives how a call out by a way is tried: at each refusal of the media
+// the next. Whoever only knows RTP/AVP refuses RTP/SAVP with 488; the other way
+// round it is the same.
+func (l *leg) mannersBy(p transport.Path) []manner {
+	switch l.policy {
+	case directory.EncryptionOff:
+		return []manner{plain}
+	case directory.EncryptionRequired:
+		return []manner{keyed}
+	case directory.EncryptionWanted:
+		return []manner{keyed, plain}
+	}
+	if concealed(p.Protocol) {
+		return []manner{keyed, plain}
+	}
+	return []manner{plain}
+}
+
+// beside reports whether keys are offered beside RTP/AVP, to whoever refused
+// RTP/SAVP or cannot be asked twice.
+func (l *leg) beside() bool {
+	return l.policy == directory.EncryptionWanted || l.late && l.policy == directory.EncryptionAuto && concealed(l.path.Protocol)
+}
+
+// offerManner is the manner of lines that the party has not had yet.
+func (l *leg) offerManner() manner {
+	for _, sh := range l.shields {
+		if sh.Keys != nil {
+			return sh.Manner
+		}
+	}
+	switch {
+	case len(l.manners) > 0:
+		return l.manners[0]
+	case l.policy == directory.EncryptionRequired:
+		return keyed
+	}
+	return plain
+}
+
+// refusesMedia reports whether a response is about the media that were offered.
+func refusesMedia(res *wire.Response) bool {
+	switch res.StatusCode {
+	case wire.StatusNotAcceptableHere, wire.StatusUnsupportedMediaType, wire.StatusGlobalNotAcceptable:
+		return true
+	}
+	return false
+}
+
+// otherwise repeats a refused INVITE with the media secured in the next manner. It
+// reports false if there is none.
+func (l *leg) otherwise(res *wire.Response, forwards int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stage != early || len(l.manners) < 2 || !refusesMedia(res) {
+		return false
+	}
+	l.manners, l.shields = l.manners[1:], nil
+	l.repeat(forwards, minSessionExpires)
+	return true
+}
+
+// repeat sends the first INVITE once more, as another.
+func (l *leg) repeat(forwards, minSE int) {
+	l.localSeq++
+	l.inviteSeq = l.localSeq
+	l.remoteTag, l.routes = "", l.fixed
+	if l.trip != nil {
+		l.routes = l.trip.routes
+	}
+	req := l.inviteRequest(l.inviteSeq, forwards, minSE)
+	withSDP(req, l.offer(l.ours))
+	l.sendInvite(req, l.path, forwards)
+}
+
+// offer makes d our offer, and gives its text. Called with mu held.
+func (l *leg) offer(d media.Description) []byte {
+	l.shields = offering(d, l.shields, l.offerManner(), l.beside())
+	return l.describe(d)
+}
+
+// write gives our description as the party reads it. One that says what the last
+// one said keeps its version (RFC 3264 8).
+func (l *leg) write() []byte {
+	d := shielded(l.ours, l.shields)
+	text := sdp.Write(d, l.origin)
+	if l.origin.Version > 0 && digestOf(text) == l.said {
+		return text
+	}
+	l.origin.Version++
+	text = sdp.Write(d, l.origin)
+	l.said = digestOf(text)
+	return text
+}
+
+func digestOf(text []byte) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write(text) // never fails (hash.Hash)
+	return h.Sum64()
+}
+
+// answered takes the party's answer to our offer. The cause is not nil if the call
+// cannot go on with it.
+func (l *leg) takeAnswer(answer media.Description) *call.Cause {
+	d, shields, why := accepted(answer, l.shields, l.policy)
+	if why != "" {
+		cause := call.Unencrypted.Why(l.party + ": " + why)
+		return &cause
+	}
+	l.theirs, l.shields = d, shields
+	return nil
+}
+
+// unencrypted gives the cause of a refusal that encryption may be the reason of.
+func (l *leg) unencrypted(res *wire.Response, cause call.Cause) call.Cause {
+	if l.policy == directory.EncryptionRequired && refusesMedia(res) {
+		return call.Unencrypted.Why(l.party + " refuses encrypted media, which are required: " + cause.Text)
+	}
+	return cause
+}
+
+// encrypted says, for people, how the party's sound is encrypted; missed is true
+// if it is not though that was wanted.
+func (l *leg) encrypted() (text string, missed bool) {
+	for i := range l.ours.Streams {
+		sh := at(l.shields, i)
+		switch {
+		case l.ours.Streams[i].Kind != media.Audio || l.ours.Streams[i].Refused() || len(l.theirs.Streams) <= i:
+		case sh.Keys == nil && l.policy == directory.EncryptionWanted:
+			return "none, though wanted", true
+		case sh.Keys == nil:
+			return "", false
+		case concealed(l.path.Protocol):
+			return "SDES " + sh.Keys.Suite.String(), false
+		default:
+			return "SDES " + sh.Keys.Suite.String() + ", its keys in the clear over " + string(l.path.Protocol), false
+		}
+	}
+	return "", false
+}
+
+// sealed gives the keys for a restart: sealed, for this leg. "" if there are none.
+func (l *leg) sealed() string {
+	if !slices.ContainsFunc(l.shields, shield.secured) {
+		return ""
+	}
+	if l.s.cfg.Box == nil {
+		return unkept
+	}
+	b, err := call.Encode(l.shields)
+	if err != nil { // cannot be: plain data
+		l.s.cfg.Logger.Error("leg's keys cannot be written", "leg", l.id, "error", err)
+		return unkept
+	}
+	return l.s.cfg.Box.Seal(b, l.sealContext())
+}
+
+// unkept stands for keys that could not be kept, so that nobody goes on in the
+// clear.
+const unkept = "-"
+
+func (l *leg) sealContext() string { return "leg:" + l.id + "/keys" }
+
+// unsealed takes the keys back.
+func (l *leg) unsealed(text string) error {
+	defer func() { l.said = digestOf(sdp.Write(shielded(l.ours, l.shields), l.origin)) }()
+	switch {
+	case text == "":
+		return nil
+	case text == unkept || l.s.cfg.Box == nil:
+		return errors.New("its media are encrypted, and the keys were not kept")
+	}
+	b, err := l.s.cfg.Box.Unseal(text, l.sealContext())
+	if err != nil {
+		return fmt.Errorf("its keys: %w", err)
+	}
+	return call.Decode(b, &l.shields)
+}

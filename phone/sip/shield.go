@@ -1,0 +1,210 @@
+package sip
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"tincan/phone/directory"
+	"tincan/phone/media"
+	"tincan/phone/media/secure"
+)
+
+// How a line's media are secured, by offer and answer. The leg alone knows: what it
+// tells the call, and hears from it, are lines of RTP/AVP without keys, so that
+// each side of a call is secured by itself.
+//
+//	party ── RTP/SAVP, a=crypto ──> takenOffer ── RTP/AVP ──> call ── RTP/AVP ──> write ── as the party can ──> party
+
+// manner is how media are secured.
+type manner uint8
+
+const (
+	plain manner = iota // RTP/AVP; with keys beside it, which the party may take (RFC 8643)
+	keyed               // keys in the description (SDES)
+)
+
+// shield is how one line is secured. It is kept, sealed, while a call stands.
+type shield struct {
+	Manner  manner
+	Profile string          // of the m= line that we wrote last
+	Ours    []secure.Crypto // in it
+	Line    secure.Crypto   // of ours, in force
+	Keys    *secure.Keys    // in force; nil: in the clear
+	Agreed  bool            // the party has answered, or was
+}
+
+// secured reports whether there are keys in it.
+func (s shield) secured() bool { return s.Keys != nil }
+
+// securedProfile reports whether a profile is one of SRTP.
+func securedProfile(proto string) bool { return strings.Contains(proto, "SAVP") }
+
+// bareProfile gives the profile of the same media in the clear. Feedback is for
+// pictures: phones that know RTP/AVP alone are many.
+func bareProfile(st *media.Stream) string {
+	if !securedProfile(st.Proto) {
+		return st.Proto
+	}
+	if strings.HasSuffix(st.Proto, "SAVPF") && st.Kind != media.Audio {
+		return "RTP/AVPF"
+	}
+	return "RTP/AVP"
+}
+
+// withKeys gives the profile of the same media with keys.
+func withKeys(proto string) string { return strings.Replace(proto, "RTP/AVP", "RTP/SAVP", 1) }
+
+// Why a line is not taken, for people.
+const (
+	offersNothing  = "it offers no encryption, which is required"
+	offersUnknown  = "it offers %s without a key that is known here"
+	encryptionOff  = "it offers %s alone, and encryption is off"
+	answersNothing = "it answers without encryption, which is required"
+	answersOther   = "it answers with keys that were not offered"
+)
+
+// taken looks at a line that a party offers: how it is secured, or why it cannot
+// be. had is how it has been.
+func taken(st *media.Stream, policy string, had shield) (sh shield, why string) {
+	sh.Profile, sh.Agreed = st.Proto, true
+	secured := securedProfile(st.Proto)
+	if policy == directory.EncryptionOff {
+		if secured {
+			return sh, fmt.Sprintf(encryptionOff, st.Proto)
+		}
+		return sh, ""
+	}
+	if line, keys, ok := secure.Choose(st.Crypto, had.Line); ok {
+		sh.Manner, sh.Ours, sh.Line, sh.Keys = keyed, []secure.Crypto{line}, line, &keys
+		return sh, ""
+	}
+	switch {
+	case secured:
+		return sh, fmt.Sprintf(offersUnknown, st.Proto)
+	case policy == directory.EncryptionRequired:
+		return sh, offersNothing
+	}
+	return sh, ""
+}
+
+// takenOffer is a party's offer as the call is told of it, and how its lines are
+// secured. why says, if not empty, for what no sound can be taken.
+func takenOffer(offer media.Description, policy string, had []shield) (d media.Description, shields []shield, why string) {
+	d = offer.Unkeyed()
+	shields = make([]shield, len(offer.Streams))
+	sound := -1 // the line of sound that is taken: one that is secured, if there is
+	for i := range offer.Streams {
+		st := &offer.Streams[i]
+		if st.Refused() || !securable(st.Kind) {
+			continue
+		}
+		sh, bad := taken(st, policy, at(had, i))
+		switch {
+		case bad != "":
+			refuseLine(&d.Streams[i])
+			if st.Kind == media.Audio {
+				why = bad
+			}
+			continue
+		case st.Kind == media.Audio && sound >= 0 && (sh.Keys == nil || shields[sound].Keys != nil):
+			refuseLine(&d.Streams[i])
+			continue
+		case st.Kind == media.Audio:
+			if sound >= 0 {
+				refuseLine(&d.Streams[sound])
+				d.Streams[sound].Proto = offer.Streams[sound].Proto
+			}
+			sound = i
+		}
+		shields[i], d.Streams[i].Proto = sh, bareProfile(st)
+	}
+	if sound >= 0 {
+		why = ""
+	}
+	return d, shields, why
+}
+
+func securable(k media.Kind) bool { return k == media.Audio || k == media.Video || k == media.Text }
+
+func refuseLine(st *media.Stream) { st.RTP = netip.AddrPort{} }
+
+func at(shields []shield, i int) shield {
+	if i < len(shields) {
+		return shields[i]
+	}
+	return shield{}
+}
+
+// offering makes how the lines of an offer of ours are secured: those that the
+// party has had, as they are; others in a manner. beside: keys go beside RTP/AVP.
+func offering(d media.Description, had []shield, m manner, beside bool) []shield {
+	out := make([]shield, len(d.Streams))
+	for i := range d.Streams {
+		st := &d.Streams[i]
+		if st.Refused() || !securable(st.Kind) {
+			continue
+		}
+		sh := at(had, i)
+		switch {
+		case sh.Keys != nil:
+			sh.Ours = []secure.Crypto{sh.Line}
+		case sh.Agreed:
+			sh = shield{Profile: st.Proto, Agreed: true}
+		case sh.Profile != "": // it has not been answered yet
+		case m == keyed:
+			sh = shield{Manner: keyed, Profile: withKeys(st.Proto), Ours: secure.Offer()}
+		case beside:
+			sh = shield{Profile: st.Proto, Ours: secure.Offer()}
+		default:
+			sh = shield{Profile: st.Proto}
+		}
+		out[i] = sh
+	}
+	return out
+}
+
+// accepted looks at a party's answer to an offer of ours, which shields are of:
+// what the call is told, and how its lines are secured. why says, if not empty,
+// for what the answer cannot be taken.
+func accepted(answer media.Description, shields []shield, policy string) (d media.Description, out []shield, why string) {
+	d = answer.Unkeyed()
+	out = make([]shield, len(answer.Streams))
+	for i := range answer.Streams {
+		st := &answer.Streams[i]
+		sh := at(shields, i)
+		sh.Agreed = true
+		out[i] = sh
+		if st.Refused() || !securable(st.Kind) {
+			continue
+		}
+		d.Streams[i].Proto = bareProfile(st)
+		line, keys, ok := secure.Accepted(sh.Ours, st.Crypto)
+		switch {
+		case ok:
+			sh.Manner, sh.Line, sh.Keys = keyed, line, &keys
+		case len(sh.Ours) > 0 && len(st.Crypto) > 0:
+			return d, out, answersOther
+		case policy == directory.EncryptionRequired:
+			return d, out, answersNothing
+		default: // some phones take RTP/SAVP for RTP/AVP
+			sh.Manner, sh.Line, sh.Keys = plain, secure.Crypto{}, nil
+		}
+		out[i] = sh
+	}
+	return d, out, ""
+}
+
+// shielded is a description of ours as it is written.
+func shielded(d media.Description, shields []shield) media.Description {
+	out := d.Unkeyed()
+	for i := range out.Streams {
+		st, sh := &out.Streams[i], at(shields, i)
+		if sh.Profile == "" || !securable(st.Kind) {
+			continue
+		}
+		st.Proto = sh.Profile
+		st.Crypto = sh.Ours
+	}
+	return out
+}

@@ -1,0 +1,142 @@
+package sip
+
+import (
+	"bytes"
+	"net/netip"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"tincan/phone/codec"
+	"tincan/phone/directory"
+	"tincan/phone/media"
+	"tincan/phone/media/sdp"
+	"tincan/phone/media/secure"
+)
+
+func soundLine(proto string) media.Stream {
+	return media.Stream{
+		Kind: media.Audio, Name: "audio", Proto: proto, RTP: netip.MustParseAddrPort("10.0.0.1:4000"), Direction: media.SendRecv,
+		Formats: []codec.Format{{Name: "pcmu", Clock: 8000, Channels: 1}},
+	}
+}
+
+// TestShieldsAgree: whatever one leg offers another answers, both come to the same
+// keys or to none, through the text of descriptions, and stay there when asked
+// again.
+func TestShieldsAgree(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		policies := rapid.SampledFrom(directory.Encryptions())
+		theirs := policies.Draw(rt, "policy of who answers")
+		m := rapid.SampledFrom([]manner{plain, keyed}).Draw(rt, "manner")
+		beside := rapid.Bool().Draw(rt, "keys beside RTP/AVP")
+		d := media.Description{Streams: []media.Stream{soundLine("RTP/AVP")}}
+		if rapid.Bool().Draw(rt, "a picture") {
+			picture := soundLine("RTP/AVPF")
+			picture.Kind, picture.Name = media.Video, "video"
+			d.Streams = append(d.Streams, picture)
+		}
+		var a, b []shield
+		for round := range 3 {
+			a = offering(d, a, m, beside)
+			got, next, why := takenOffer(through(rt, shielded(d, a)), theirs, b)
+			if why != "" {
+				required := theirs == directory.EncryptionRequired && m == plain && !beside
+				if round > 0 || !required && (theirs != directory.EncryptionOff || m == plain) {
+					rt.Fatalf("round %d: %s", round, why)
+				}
+				return
+			}
+			b = next
+			for i := range got.Streams {
+				if st := got.Streams[i]; securedProfile(st.Proto) || len(st.Crypto) > 0 {
+					rt.Fatalf("the call hears of %v", st)
+				}
+			}
+			var back media.Description
+			back, a, why = accepted(through(rt, shielded(got, b)), a, directory.EncryptionAuto)
+			if why != "" || securedProfile(back.Streams[0].Proto) {
+				rt.Fatalf("round %d: the answer: %s, %v", round, why, back.Streams[0])
+			}
+			for i := range a {
+				same(rt, a[i].Keys, b[i].Keys)
+				if (a[i].Keys != nil) != (theirs != directory.EncryptionOff && (m == keyed || beside)) {
+					rt.Fatalf("round %d: keys %v", round, a[i].Keys)
+				}
+			}
+		}
+	})
+}
+
+func through(rt *rapid.T, d media.Description) media.Description {
+	out, _, err := sdp.Parse(sdp.Write(d, sdp.Origin{ID: 1, Version: 1, Addr: netip.MustParseAddr("10.0.0.1")}))
+	if err != nil {
+		rt.Fatal(err)
+	}
+	return out
+}
+
+func same(rt *rapid.T, a, b *secure.Keys) {
+	if (a == nil) != (b == nil) || a != nil && (a.Suite != b.Suite || !bytes.Equal(a.Local, b.Remote) || !bytes.Equal(a.Remote, b.Local)) {
+		rt.Fatalf("one has %v, the other %v, or other keys of it", a, b)
+	}
+}
+
+// TestBestLineOfSoundIsTaken: phones that offer a line in the clear beside an
+// encrypted one mean the same sound.
+func TestBestLineOfSoundIsTaken(t *testing.T) {
+	savp := soundLine("RTP/SAVP")
+	savp.Crypto = secure.Offer()
+	avp, bare := soundLine("RTP/AVP"), soundLine("RTP/SAVP")
+	for _, c := range []struct {
+		name, policy string
+		lines        []media.Stream
+		want         int // -1: none
+	}{
+		{"in the clear first", directory.EncryptionAuto, []media.Stream{avp, savp}, 1},
+		{"encrypted first", directory.EncryptionAuto, []media.Stream{savp, avp}, 0},
+		{"off", directory.EncryptionOff, []media.Stream{savp, avp}, 1},
+		{"required", directory.EncryptionRequired, []media.Stream{avp, savp}, 1},
+		{"required, in vain", directory.EncryptionRequired, []media.Stream{avp, avp}, -1},
+		{"without a key", directory.EncryptionWanted, []media.Stream{bare, avp}, 1},
+		{"without any", directory.EncryptionWanted, []media.Stream{bare}, -1},
+	} {
+		d, shields, why := takenOffer(media.Description{Streams: c.lines}, c.policy, nil)
+		got := -1
+		for i := range d.Streams {
+			switch {
+			case d.Streams[i].Refused() && d.Streams[i].Proto != c.lines[i].Proto:
+				t.Errorf("%s: line %d is refused as %s", c.name, i, d.Streams[i].Proto)
+			case !d.Streams[i].Refused() && got < 0:
+				got = i
+			case !d.Streams[i].Refused():
+				t.Errorf("%s: two lines of sound", c.name)
+			}
+		}
+		if got != c.want || (why == "") != (c.want >= 0) || len(shields) != len(c.lines) {
+			t.Errorf("%s: line %d, %q; want %d", c.name, got, why, c.want)
+		}
+	}
+}
+
+func TestAnswersThatAreNotTaken(t *testing.T) {
+	d := media.Description{Streams: []media.Stream{soundLine("RTP/AVP")}}
+	ours := offering(d, nil, keyed, false)
+	other := soundLine("RTP/SAVP")
+	other.Crypto = secure.Offer()[1:2] // a key of one suite, under a tag of another
+	other.Crypto[0].Tag = 1
+	for _, c := range []struct {
+		policy string
+		line   media.Stream
+		want   string
+	}{
+		{directory.EncryptionWanted, other, answersOther},
+		{directory.EncryptionRequired, soundLine("RTP/SAVP"), answersNothing},
+		{directory.EncryptionWanted, soundLine("RTP/SAVP"), ""}, // a phone that does not look at profiles
+	} {
+		_, _, why := accepted(media.Description{Streams: []media.Stream{c.line}}, ours, c.policy)
+		if why != c.want {
+			t.Errorf("%s: %q, want %q", c.policy, why, c.want)
+		}
+	}
+}
