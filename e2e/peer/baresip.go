@@ -120,7 +120,7 @@ func (b *Baresip) configure(t testing.TB, control string) {
 	}
 	config := uuid + fmt.Sprintf(baresipConfig, b.account.own(), source, b.account.IP, control, b.recordings(), baresipRate, phonePorts)
 	b.write(t, "config", config)
-	b.write(t, "accounts", b.accountLine(codec))
+	b.write(t, "accounts", b.accountLine(t, codec))
 	b.write(t, "contacts", b.contacts())
 }
 
@@ -148,6 +148,8 @@ module gsm.so
 module sndfile.so
 module aubridge.so
 module aufile.so
+module srtp.so
+module dtls_srtp.so
 module_tmp account.so
 module_app menu.so
 module_app contact.so
@@ -159,7 +161,8 @@ snd_path %[5]s
 statmode_default off
 `
 
-func (b *Baresip) accountLine(codec string) string {
+func (b *Baresip) accountLine(t testing.TB, codec string) string {
+	t.Helper()
 	a := b.account
 	mode := "manual"
 	if a.Auto {
@@ -175,8 +178,26 @@ func (b *Baresip) accountLine(codec string) string {
 	if flows != "" {
 		flows += ";sipnat=outbound"
 	}
-	return fmt.Sprintf("<sip:%s@%s;transport=%s>;auth_pass=%s;regint=60;answermode=%s;audio_codecs=%s%s\n",
-		a.Number, a.Server, a.Transport, a.Secret, mode, codec, flows)
+	return fmt.Sprintf("<sip:%s@%s;transport=%s>;auth_pass=%s;regint=60;answermode=%s;audio_codecs=%s%s%s\n",
+		a.Number, a.Server, a.Transport, a.Secret, mode, codec, flows, b.encryption(t))
+}
+
+// encryption is what its account says of encrypted media: srtp puts keys beside
+// RTP/AVP, srtp-mand offers RTP/SAVP and takes nothing else.
+func (b *Baresip) encryption(t testing.TB) string {
+	t.Helper()
+	switch a := b.account; {
+	case a.Encryption == "":
+		return ""
+	case a.Encryption == "srtp" && a.Insists:
+		return ";mediaenc=srtp-mand"
+	case a.Encryption == "srtp":
+		return ";mediaenc=srtp"
+	case a.Encryption == "dtls":
+		return ";mediaenc=dtls_srtp"
+	}
+	t.Fatalf("baresip has no encryption %q", b.account.Encryption)
+	return ""
 }
 
 func (b *Baresip) write(t testing.TB, name, text string) {

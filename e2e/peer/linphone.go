@@ -128,6 +128,7 @@ func (l *Linphone) config(t testing.TB) string {
 	if a.KeepAlive > 0 {
 		fmt.Fprintf(&b, "keepalive_period=%d\n", a.KeepAlive.Milliseconds())
 	}
+	b.WriteString(l.encryption(t))
 	b.WriteString(l.buddy())
 	fmt.Fprintf(&b, "[rtp]\naudio_rtp_port=%d\n", FreePort(t))
 	b.WriteString("[video]\nautomatically_initiate=0\nautomatically_accept=0\n")
@@ -139,6 +140,20 @@ func (l *Linphone) config(t testing.TB) string {
 		fmt.Fprintf(&b, "[audio_codec_%d]\nmime=%s\nrate=%d\nenabled=%d\n", i, codec.mime, codec.rate, enabled)
 	}
 	return b.String()
+}
+
+// encryption is what its file says of encrypted media.
+func (l *Linphone) encryption(t testing.TB) string {
+	t.Helper()
+	name, known := map[string]string{"": "none", "srtp": "srtp", "dtls": "dtls", "zrtp": "zrtp"}[l.account.Encryption]
+	if !known {
+		t.Fatalf("linphone has no encryption %q", l.account.Encryption)
+	}
+	mandatory := 0
+	if l.account.Insists {
+		mandatory = 1
+	}
+	return fmt.Sprintf("media_encryption=%s\nmedia_encryption_mandatory=%d\n", name, mandatory)
 }
 
 func (l *Linphone) recording() string { return filepath.Join(l.folder, "heard.wav") }

@@ -39,6 +39,11 @@ type Account struct {
 	Keys      string  // what it presses as tones in its sound, instead of Tone
 	Echoes    bool    // it says what it hears, instead of Tone: its loudspeaker is beside its microphone (baresip)
 
+	// Encryption is how its media are: "srtp" (keys in descriptions), "dtls" or
+	// "zrtp" (linphone); in the clear when empty. Insists: it takes no other.
+	Encryption string
+	Insists    bool
+
 	Buddy     string        // a number whose presence it watches; it publishes its own (linphone)
 	Flows     []string      // host:port of each way to the server, which it keeps one flow by (RFC 5626, baresip)
 	KeepAlive time.Duration // how often it shows that it is there; its own choice when 0 (linphone)

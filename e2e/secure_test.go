@@ -1,0 +1,114 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"tincan/e2e/peer"
+)
+
+// encrypted makes a phone encrypt in a way, and take nothing else.
+func encrypted(how string) func(*peer.Account) {
+	return func(a *peer.Account) { a.Encryption, a.Insists = how, how != "" }
+}
+
+// encryption is how the legs of the only call are encrypted, as `tincan calls
+// --json` tells, by party.
+func (s *server) encryption(t *testing.T) map[string]string {
+	t.Helper()
+	var list []struct {
+		Legs []struct {
+			Party      string `json:"party"`
+			Encryption string `json:"encryption"`
+		} `json:"legs"`
+	}
+	s.list(t, &list, "calls")
+	if len(list) != 1 {
+		t.Fatalf("%d calls", len(list))
+	}
+	out := map[string]string{}
+	for _, l := range list[0].Legs {
+		out[l.Party] = l.Encryption
+	}
+	return out
+}
+
+// TestEncryptedPhones: each pair of phones with and without encryption hears each
+// other, whoever calls; what each has is shown.
+func TestEncryptedPhones(t *testing.T) {
+	t.Parallel()
+	type kind struct {
+		name, shows string
+		start       func(*testing.T, *server, string) peer.Phone
+	}
+	bare := func(how, transport string, more ...func(*peer.Account)) func(*testing.T, *server, string) peer.Phone {
+		return func(t *testing.T, s *server, n string) peer.Phone {
+			return baresip(t, s, n, append(more, by(s, transport), encrypted(how))...)
+		}
+	}
+	lin := func(how, transport string, more ...func(*peer.Account)) func(*testing.T, *server, string) peer.Phone {
+		return func(t *testing.T, s *server, n string) peer.Phone {
+			return linphone(t, s, n, append(more, by(s, transport), encrypted(how))...)
+		}
+	}
+	kinds := []kind{
+		{"baresip plain udp", "", bare("", "udp")},
+		{"baresip srtp tls", "SDES", bare("srtp", "tls")},
+		{"linphone srtp tls", "SDES", lin("srtp", "tls")},
+		{"linphone plain udp opus", "", lin("", "udp", codec("opus"))},
+		{"linphone srtp tls opus", "SDES", lin("srtp", "tls", codec("opus"))},
+	}
+	for _, from := range kinds {
+		for _, to := range kinds {
+			t.Run(from.name+" to "+to.name, func(t *testing.T) {
+				t.Parallel()
+				s := startServer(t, people(ada, bob))
+				a, b := from.start(t, s, ada), to.start(t, s, bob)
+				connect(t, a, b, bob)
+				hearEachOther(t, a, adaTone, b, bobTone)
+				got := s.encryption(t)
+				for party, want := range map[string]string{"extension:" + ada: from.shows, "extension:" + bob: to.shows} {
+					if !strings.HasPrefix(got[party], want) || (want == "") != (got[party] == "") {
+						t.Errorf("%s is encrypted by %q, want %q", party, got[party], want)
+					}
+				}
+				hangUp(t, a, b)
+			})
+		}
+	}
+}
+
+// TestRequiredEncryptionIsRefused: a phone in the clear whose extension requires
+// encryption neither calls nor is called.
+func TestRequiredEncryptionIsRefused(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, people(ada, bob)+"encryption = \"required\"\n")
+	a, b := baresip(t, s, ada), baresip(t, s, bob)
+	a.Dial(t, bob)
+	a.AwaitClosed(t)
+	b.AwaitClosed(t) // of the call that it did not take
+	b.Dial(t, ada)
+	if why := b.AwaitClosed(t); !strings.HasPrefix(why, "488") {
+		t.Errorf("its call ended with %q", why)
+	}
+	s.awaitNoCalls(t)
+	for _, r := range s.records(t) {
+		if r.Cause != "unencrypted" {
+			t.Errorf("record %+v", r)
+		}
+	}
+}
+
+// TestWantedEncryptionIsMissed: a phone that has none is called all the same, and
+// the call says so.
+func TestWantedEncryptionIsMissed(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, people(ada, bob)+"encryption = \"wanted\"\n")
+	a, b := baresip(t, s, ada), baresip(t, s, bob)
+	connect(t, a, b, bob)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	if got := s.encryption(t)["extension:"+bob]; got != "none, though wanted" {
+		t.Errorf("shown as %q", got)
+	}
+	hangUp(t, a, b)
+}
