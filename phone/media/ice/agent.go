@@ -260,8 +260,16 @@ func remoteAddr(c pion.Candidate) netip.AddrPort {
 
 // chosen is told of the pair that media takes from now on.
 func (a *agent) chosen(local, remote pion.Candidate) {
-	own := local.NetworkType().IsUDP() && local.Type() != pion.CandidateTypeRelay && local.Port() == a.port.local.Port
-	a.socket.chosen(a, remoteAddr(remote), !own)
+	by := "udp"
+	switch {
+	case local.Type() == pion.CandidateTypeRelay:
+		by = "relay"
+	case local.NetworkType().IsTCP():
+		by = "tcp"
+	case local.Port() != a.port.local.Port:
+		by = "udp-shared"
+	}
+	a.socket.chosen(a, remoteAddr(remote), by)
 }
 
 func (a *agent) changed(s pion.ConnectionState) {

@@ -122,6 +122,9 @@ func ignoreClosed(err error) error {
 	return err
 }
 
+// Waits reports whether candidates take time to gather.
+func (h *Host) Waits() bool { return h.beside() }
+
 // beside reports whether there are ways beside the ports of a flow.
 func (h *Host) beside() bool { return h.udp != nil || h.tcp != nil || h.relays() }
 

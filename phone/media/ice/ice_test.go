@@ -55,15 +55,15 @@ func TestRestartAtAnotherAddress(t *testing.T) {
 		join(t, a, b, true)
 		time.Sleep(time.Second)
 		talk(t, a, b)
-		old := a.socket.Local(true)
+		old := a.socket.Local()
 		moved := newMachine(t, l, "10.0.0.3", Config{}).open(Options{})
 		<-moved.socket.Gathered()
-		offer := moved.socket.Local(true)
+		offer := moved.socket.Local()
 		if err := b.socket.Heed(offer); err != nil {
 			t.Fatal(err)
 		}
 		<-b.socket.Gathered()
-		answer := b.socket.Local(true)
+		answer := b.socket.Local()
 		if answer.Same(old) || answer.Ufrag == "" {
 			t.Errorf("answered with %q as before", answer.Ufrag)
 		}
@@ -195,7 +195,7 @@ func TestStrangers(t *testing.T) {
 		l.ports[netip.AddrPortFrom(evil.addr, evil.port)] = evil
 		l.mu.Unlock()
 		to := netip.AddrPortFrom(a.addr, a.flow.Port())
-		ufrag := a.socket.Local(true).Ufrag
+		ufrag := a.socket.Local().Ufrag
 		for _, m := range [][]byte{
 			check("nobody:stranger", secret(pwdLength)),
 			check(ufrag+":stranger", secret(pwdLength)),
@@ -234,7 +234,7 @@ func TestResumed(t *testing.T) {
 		join(t, a, b, true)
 		time.Sleep(time.Second)
 		talk(t, a, b)
-		local, remote, state := a.socket.Local(true), b.socket.Local(true), a.flow.State()
+		local, remote, state := a.socket.Local(), b.socket.Local(), a.flow.State()
 		a.flow.Close()
 		m := newMachine(t, l, "10.0.0.1", Config{})
 		m.engine, m.port = a.engine, state.Port

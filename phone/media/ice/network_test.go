@@ -190,7 +190,7 @@ func join(t *testing.T, a, b *party, mux bool) {
 	t.Helper()
 	<-a.socket.Gathered()
 	<-b.socket.Gathered()
-	offer, answer := a.socket.Local(mux), b.socket.Local(mux)
+	offer, answer := a.socket.Local(), b.socket.Local()
 	if err := b.socket.Start(offer, false, mux); err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,9 @@ type Options struct {
 	// or that the one there was is gone. It is called with no lock held and must
 	// not block. It may be nil.
 	Failed func(verdict string, never bool)
+	// Found is told of each way that is taken: where the party is, and by what:
+	// udp, udp-shared (the one port of all), tcp, relay. As Failed.
+	Found func(at netip.AddrPort, by string)
 }
 
 // Socket is the way to one party (media.Socket), put before the ports of a flow.
@@ -186,26 +189,57 @@ func (s *Socket) Gathered() <-chan struct{} {
 	return done
 }
 
-// Local is what a description says of us; mux: RTCP comes on RTP's port.
-func (s *Socket) Local(mux bool) *media.ICE {
+// Single is told that RTCP comes on RTP's port: one way is enough.
+func (s *Socket) Single() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := s.newest(); n != nil {
+		s.single(n)
+	}
+}
+
+// Shares reports whether that was so.
+func (s *Socket) Shares() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.newest()
+	return n != nil && n.agents[1] == nil
+}
+
+// single is Single for a session. Called with mu held.
+func (s *Socket) single(n *session) {
+	if a := n.agents[1]; a != nil {
+		s.host.closing.Go(a.close)
+		n.agents[1] = nil
+	}
+}
+
+// Local is what a description says of us; nil when the flow is closed.
+func (s *Socket) Local() *media.ICE {
 	s.mu.Lock()
 	n := s.newest()
-	s.mu.Unlock()
 	if n == nil {
+		s.mu.Unlock()
 		return nil
 	}
+	agents := n.agents
+	s.mu.Unlock()
 	d := &media.ICE{Ufrag: n.ufrag, Pwd: n.pwd, Lite: s.host.config.Lite}
-	for i, a := range n.agents {
-		if a != nil && (i == 0 || !mux) {
+	for _, a := range agents {
+		if a != nil {
 			d.Candidates = append(d.Candidates, a.known()...)
 		}
 	}
 	return d
 }
 
-// Start looks for a way to the party, by what it said. Again it does nothing but
-// try candidates that are new.
+// Start looks for a way to the party, by what it said; mux: RTCP comes on RTP's
+// port. Again it tries candidates that are new, or looks for another party that
+// answers the same offer.
 func (s *Socket) Start(remote *media.ICE, controlling, mux bool) error {
+	if err := s.another(remote); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	n := s.newest()
 	if s.closed || s.off || n == nil {
@@ -214,12 +248,16 @@ func (s *Socket) Start(remote *media.ICE, controlling, mux bool) error {
 	}
 	begun := n.remote != nil
 	n.remote = remote
-	if mux && n.agents[1] != nil {
-		s.host.closing.Go(n.agents[1].close)
-		n.agents[1] = nil
+	if mux {
+		s.single(n)
 	}
 	agents := n.agents
 	s.mu.Unlock()
+	return s.start(agents, remote, begun, controlling)
+}
+
+func (s *Socket) start(agents [2]*agent, remote *media.ICE, begun, controlling bool) error {
+	lite := s.host.config.Lite
 	var errs []error
 	for _, a := range agents {
 		switch {
@@ -227,10 +265,39 @@ func (s *Socket) Start(remote *media.ICE, controlling, mux bool) error {
 		case begun:
 			a.add(remote.Candidates)
 		default:
-			errs = append(errs, a.start(remote, controlling && !s.host.config.Lite || remote.Lite && !s.host.config.Lite))
+			errs = append(errs, a.start(remote, !lite && (controlling || remote.Lite)))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// another begins again with our password when an offer of ours is answered by
+// another party than before, as behind a proxy that forks.
+func (s *Socket) another(remote *media.ICE) error {
+	s.mu.Lock()
+	n := s.newest()
+	if s.closed || s.off || n == nil || n.remote == nil || n.remote.Same(remote) {
+		s.mu.Unlock()
+		return nil
+	}
+	s.mu.Unlock()
+	again, err := s.begin(n.ufrag, n.pwd)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.newest() != n {
+		s.drop(again)
+		return nil
+	}
+	s.drop(n)
+	if s.next == n {
+		s.next = again
+	} else {
+		s.now = again
+	}
+	return nil
 }
 
 // Add tries more candidates of the party's (RFC 8838): of the session with its

@@ -100,9 +100,9 @@ func (s *Socket) has(a *agent) bool {
 	return false
 }
 
-// chosen takes a pair into use; beside: it is not on the flow's ports. The first
-// pair of a session that began anew ends the one before.
-func (s *Socket) chosen(a *agent, to netip.AddrPort, beside bool) {
+// chosen takes a pair into use. The first pair of a session that began anew ends
+// the one before.
+func (s *Socket) chosen(a *agent, to netip.AddrPort, by string) {
 	s.mu.Lock()
 	if !s.has(a) {
 		s.mu.Unlock()
@@ -114,7 +114,7 @@ func (s *Socket) chosen(a *agent, to netip.AddrPort, beside bool) {
 	if !slices.Contains(p.valid, to) {
 		p.valid = append(p.valid, to)
 	}
-	if beside {
+	if by != "udp" {
 		p.out = newOutlet(s.host, a)
 	}
 	if n := s.next; n != nil && n.agents[index(a.control)] == a && s.going(n) {
@@ -123,6 +123,9 @@ func (s *Socket) chosen(a *agent, to netip.AddrPort, beside bool) {
 	}
 	s.mu.Unlock()
 	s.flow.Settle(a.control, to)
+	if s.options.Found != nil && !a.control {
+		s.options.Found(to, by)
+	}
 }
 
 // going reports whether all components of a session have a pair. Called with mu
