@@ -53,7 +53,30 @@ func (k *checker) all() {
 	k.oneOf("store.synchronous", c.Store.Synchronous, "normal", "full")
 	k.oneOf("rtp.encryption", c.RTP.Encryption, "auto", "off", "wanted", "required")
 	k.sound()
+	k.ice()
 }
+
+// maxRelays bounds the relays that are asked for each call.
+const maxRelays = 4
+
+func (k *checker) ice() {
+	c := &k.config.ICE
+	k.oneOf("ice.mode", c.Mode, "full", "lite", "off")
+	if len(c.Turn) > maxRelays {
+		k.fault("ice.turn", fmt.Sprintf("has %d relays, more than %d", len(c.Turn), maxRelays), "remove some")
+	}
+	for i, text := range c.Turn {
+		if !relayForm.MatchString(text) {
+			k.fault(fmt.Sprintf("ice.turn[%d]", i), fmt.Sprintf("%q is no TURN server", text), `write "turn:HOST:3478" or "turns:HOST:443?transport=tcp" instead`)
+		}
+	}
+	if len(c.Turn) > 0 && (c.User == "" || c.Password == "") {
+		k.fault("ice.turn", "has no user and password beside it", `write user = "NAME" and password = "SECRET" too`)
+	}
+}
+
+// relayForm is a TURN server (RFC 7065).
+var relayForm = regexp.MustCompile(`^turns?:([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(\?transport=(udp|tcp))?$`)
 
 // words are a language and a country.
 var (
@@ -143,8 +166,12 @@ func (k *checker) listen() {
 	if len(s.UDP)+len(s.TCP)+len(s.TLS) == 0 {
 		k.fault("sip.udp", "there is no address for phones", `write udp = ["0.0.0.0:5060"] instead`)
 	}
-	if k.config.HTTP.Listen != "" {
-		all = k.socket(all, "http.listen", "tcp", k.config.HTTP.Listen)
+	for _, one := range []struct{ key, network, text string }{
+		{"http.listen", "tcp", k.config.HTTP.Listen}, {"ice.udp", "udp", k.config.ICE.UDP}, {"ice.tcp", "tcp", k.config.ICE.TCP},
+	} {
+		if one.text != "" {
+			all = k.socket(all, one.key, one.network, one.text)
+		}
 	}
 	k.clashes(all)
 }

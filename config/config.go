@@ -30,6 +30,7 @@ type Config struct {
 	SIP   SIP   `toml:"sip"`
 	Gate  Gate  `toml:"gate"`
 	RTP   RTP   `toml:"rtp"`
+	ICE   ICE   `toml:"ice"`
 	Sound Sound `toml:"sound"`
 	HTTP  HTTP  `toml:"http"`
 	Log   Log   `toml:"log"`
@@ -118,6 +119,25 @@ type RTP struct {
 	Encryption string `toml:"encryption"`
 }
 
+// ICE is the table [ice]: how phones are reached through NATs and firewalls (RFC
+// 8445). Phones that do not speak it never see it.
+type ICE struct {
+	// Mode is full; lite for a server that every phone reaches at the address that
+	// it is told, so that only phones look for a way; or off. Default full.
+	Mode string `toml:"mode"`
+	// UDP and TCP are each one address, ip:port, for the media of all phones that
+	// speak ICE, beside the ports of [rtp]: for firewalls that let one port through.
+	// TCP is for networks that drop UDP (RFC 6544). Default none.
+	UDP string `toml:"udp"`
+	TCP string `toml:"tcp"`
+	// Turn are relays that the server asks for an address when it is itself behind
+	// a NAT that nothing passes: turn:HOST:3478 (by UDP), turn:HOST:3478?transport=tcp,
+	// turns:HOST:443?transport=tcp (TLS). A call waits up to 2s for them. Default none.
+	Turn     []string `toml:"turn"`
+	User     string   `toml:"user"`
+	Password string   `toml:"password"`
+}
+
 // Sound is the table [sound]: what people hear from the server itself.
 type Sound struct {
 	// Language is that of recordings and speech, such as en, fr or zh. Default en.
@@ -193,6 +213,7 @@ func Defaults() *Config {
 		},
 		Gate:  Gate{Enabled: true, Rate: 50, Burst: 2000, Total: 5000},
 		RTP:   RTP{Ports: "10000-20000", First: 10000, Last: 20000, Timeout: 60 * time.Second, Encryption: "auto"},
+		ICE:   ICE{Mode: "full"},
 		Sound: Sound{Language: "en", Country: "us", Music: DebianMusic, Missing: "tone"},
 		HTTP:  HTTP{Listen: "127.0.0.1:8080", TLS: []string{"0.0.0.0:8443"}},
 		Log:   Log{Level: "info", Format: "auto"},

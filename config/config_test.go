@@ -75,6 +75,13 @@ exempt = ["192.0.2.0/24"]
 ports = "30000-30003"
 timeout = "5s"
 encryption = "wanted"
+[ice]
+mode = "lite"
+udp = "127.0.0.1:3479"
+tcp = "127.0.0.1:3480"
+turn = ["turns:relay.example:443?transport=tcp"]
+user = "u"
+password = "p"
 [sound]
 language = "fr"
 country = "ch"
@@ -104,6 +111,10 @@ synchronous = "full"
 		},
 		Gate: Gate{Rate: 1, Burst: 2, Total: 3, Exempt: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}},
 		RTP:  RTP{Ports: "30000-30003", First: 30000, Last: 30003, Timeout: 5 * time.Second, Encryption: "wanted"},
+		ICE: ICE{
+			Mode: "lite", UDP: "127.0.0.1:3479", TCP: "127.0.0.1:3480",
+			Turn: []string{"turns:relay.example:443?transport=tcp"}, User: "u", Password: "p",
+		},
 		Sound: Sound{
 			Language: "fr", Country: "ch", Prompts: "/p", Music: "https://radio.example/stream", Recordings: "/r", Missing: "silence",
 		},

@@ -31,6 +31,7 @@ type Extension struct {
 	RingSeconds  int      // 0: the server's ring_timeout
 	Sound        Sound
 	Encryption   string // one of Encryptions; "": as [rtp] encryption says
+	ICE          string // one of ICEs
 	// HA1MD5 and HA1SHA256 are H(number:realm:secret) in hex (RFC 7616 3.4.2).
 	HA1MD5, HA1SHA256 string
 }
@@ -62,6 +63,10 @@ type ExtensionForm struct {
 	// without it goes on; "required": a call without it is refused. When empty as
 	// [rtp] encryption says.
 	Encryption string `toml:"encryption,omitempty"`
+	// ICE is how the phone is reached through NATs (RFC 8839): "auto" (also when
+	// empty): by ICE if it offers that, or is a browser; "wanted": it is offered
+	// ICE too; "off": never.
+	ICE string `toml:"ice,omitempty"`
 }
 
 // ha1 computes both hashes for a realm.
@@ -91,6 +96,7 @@ func (Extensions) Normal(e *ExtensionForm) {
 		e.Digest = ""
 	}
 	normalSound(&e.DTMF, &e.Clean)
+	normalICE(&e.ICE)
 }
 
 // Check finds what is wrong with each by itself. Secrets are not looked at while
@@ -107,6 +113,7 @@ func (Extensions) Check(all []ExtensionForm) []form.Problem {
 		c.codecs(e.Codecs)
 		c.sound(e.DTMF, e.Clean)
 		c.word("encryption", e.Encryption, Encryptions())
+		c.word("ice", e.ICE, ices())
 		if !slices.Contains([]string{"", "md5", "sha256"}, e.Digest) {
 			c.add("digest", fmt.Sprintf("%q is not known", e.Digest), form.Suggest(e.Digest, []string{"md5", "sha256"}))
 		}
@@ -123,7 +130,7 @@ func isNumber(s string) bool {
 
 // Read reads all, sorted by number, with sealed secrets.
 func (Extensions) Read(tx *store.Tx) ([]ExtensionForm, error) {
-	rows, err := tx.Query("SELECT number, name, secret, codecs, digest, ring_seconds, dtmf, clean, encryption FROM directory_extension")
+	rows, err := tx.Query("SELECT number, name, secret, codecs, digest, ring_seconds, dtmf, clean, encryption, ice FROM directory_extension")
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +139,7 @@ func (Extensions) Read(tx *store.Tx) ([]ExtensionForm, error) {
 	for rows.Next() {
 		var e ExtensionForm
 		var codecs, clean string
-		if err := rows.Scan(&e.Number, &e.Name, &e.Secret, &codecs, &e.Digest, &e.RingSeconds, &e.DTMF, &clean, &e.Encryption); err != nil {
+		if err := rows.Scan(&e.Number, &e.Name, &e.Secret, &codecs, &e.Digest, &e.RingSeconds, &e.DTMF, &clean, &e.Encryption, &e.ICE); err != nil {
 			return nil, err
 		}
 		e.Codecs, e.Clean = words(codecs), words(clean)
@@ -159,10 +166,11 @@ func (Extensions) Write(tx *store.Tx, put []ExtensionForm, remove []string) erro
 	}
 	for _, e := range put {
 		_, err := tx.Exec(`INSERT INTO directory_extension (number, name, secret, codecs, digest, ring_seconds,
-			dtmf, clean, encryption) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET name = excluded.name, secret = excluded.secret,
+			dtmf, clean, encryption, ice) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET name = excluded.name, secret = excluded.secret,
 			codecs = excluded.codecs, digest = excluded.digest, ring_seconds = excluded.ring_seconds,
-			dtmf = excluded.dtmf, clean = excluded.clean, encryption = excluded.encryption`,
-			e.Number, e.Name, e.Secret, strings.Join(e.Codecs, " "), e.Digest, e.RingSeconds, e.DTMF, strings.Join(e.Clean, " "), e.Encryption)
+			dtmf = excluded.dtmf, clean = excluded.clean, encryption = excluded.encryption,
+			ice = excluded.ice`,
+			e.Number, e.Name, e.Secret, strings.Join(e.Codecs, " "), e.Digest, e.RingSeconds, e.DTMF, strings.Join(e.Clean, " "), e.Encryption, e.ICE)
 		if err != nil {
 			return fmt.Errorf("extension %s: %w", e.Number, err)
 		}

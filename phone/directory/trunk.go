@@ -33,6 +33,7 @@ type Trunk struct {
 	Qualify      time.Duration
 	Sound        Sound
 	Encryption   string // one of Encryptions; "": as [rtp] encryption says
+	ICE          string // one of ICEs
 	Token        string // user of our Contact there: who knows it is this trunk
 
 	password string
@@ -109,6 +110,8 @@ type TrunkForm struct {
 	Clean []string `toml:"clean,omitempty"`
 	// Encryption is as of an extension.
 	Encryption string `toml:"encryption,omitempty"`
+	// ICE is as of an extension; what browsers are offered, a trunk never is.
+	ICE string `toml:"ice,omitempty"`
 }
 
 // Trunks is the table of trunks as package space applies it.
@@ -155,7 +158,7 @@ func (f *TrunkForm) trunk() (*Trunk, error) {
 		Username: w.Username, AuthUsername: cmp.Or(w.AuthUsername, w.Username), Accept: w.Accept, Codecs: w.Codecs,
 		CallerID: cmp.Or(w.CallerID, "from"), Number: w.Number, Privacy: is(w.Privacy), Trusted: is(w.TrustIdentity),
 		NumberFrom: cmp.Or(w.NumberFrom, "request"), URI: cmp.Or(w.URI, "sip"), Limit: w.Limit,
-		Sound: sound(w.DTMF, w.Clean), Encryption: w.Encryption,
+		Sound: sound(w.DTMF, w.Clean), Encryption: w.Encryption, ICE: w.ICE,
 	}
 	if w.Qualify != nil {
 		t.Qualify = *w.Qualify

@@ -46,6 +46,7 @@ func (Trunks) Check(all []TrunkForm) []form.Problem {
 		c.codecs(t.Codecs)
 		c.sound(t.DTMF, t.Clean)
 		c.word("encryption", t.Encryption, Encryptions())
+		c.word("ice", t.ICE, ices())
 		c.match(t, claimed.sources)
 	}
 	return c.found

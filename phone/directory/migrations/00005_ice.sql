@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE directory_extension ADD COLUMN ice TEXT NOT NULL DEFAULT ''; -- '': auto
