@@ -100,7 +100,7 @@ tls = [%[12]q]
 
 func (s *server) address() string        { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.sip)) }
 func (s *server) uri(user string) string { return "sip:" + user + "@" + s.address() }
-func (s *server) addressTLS() string { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.tls)) }
+func (s *server) addressTLS() string     { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.tls)) }
 
 func (s *server) addressWSS() string { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.wss)) }
 func (s *server) config() string     { return filepath.Join(s.folder, "tincan.toml") }

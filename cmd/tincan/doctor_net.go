@@ -29,6 +29,11 @@ func (x *examination) sockets() (all []wantedSocket) {
 	if a := x.cfg.HTTP.Listen; a != "" {
 		all = append(all, wantedSocket{"[http] listen", "http", a})
 	}
+	for proto, a := range map[string]string{"udp": x.cfg.ICE.UDP, "tcp": x.cfg.ICE.TCP} {
+		if a != "" {
+			all = append(all, wantedSocket{"[ice] " + proto, proto, a})
+		}
+	}
 	for _, a := range x.cfg.HTTP.TLS {
 		all = append(all, wantedSocket{"[http] tls", "wss", a})
 	}

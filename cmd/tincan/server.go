@@ -200,6 +200,10 @@ func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	s.onClose(s.media.Close)
+	reach, err := s.openICE(cfg)
+	if err != nil {
+		return err
+	}
 	if err := s.openSound(cfg); err != nil {
 		return err
 	}
@@ -215,7 +219,7 @@ func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
 	s.sip = sip.New(sip.Config{
 		Node: node, Realm: realm, Directory: s.directory, Bindings: s.bindings, Media: s.media,
 		Bus: &s.bus, Gate: s.gate, Public: s.isPublic, Box: s.box, Decoy: s.box.Derive("users that do not exist"), TLS: handshake, Logger: s.log,
-		Resolver: s.resolver(cfg),
+		Resolver: s.resolver(cfg), ICE: reach,
 	}, s.settings(cfg))
 	s.onClose(s.sip.Close)
 	s.exchange = call.New(call.Config{
@@ -364,6 +368,7 @@ func fixed(old, cfg *config.Config) (names []string) {
 		{"[sip] certificate", old.SIP.Certificate == cfg.SIP.Certificate && old.SIP.Key == cfg.SIP.Key && old.SIP.Authorities == cfg.SIP.Authorities},
 		{"[rtp] ports", old.RTP.Ports == cfg.RTP.Ports},
 		{"[rtp] timeout", old.RTP.Timeout == cfg.RTP.Timeout},
+		{"[ice]", sameICE(old.ICE, cfg.ICE)},
 		{"[sound]", old.Sound == cfg.Sound},
 		{"[http]", old.HTTP.Listen == cfg.HTTP.Listen && slices.Equal(old.HTTP.TLS, cfg.HTTP.TLS)},
 		{"[log] format", old.Log.Format == cfg.Log.Format},

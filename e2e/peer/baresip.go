@@ -110,15 +110,18 @@ func (b *Baresip) configure(t testing.TB, control string) {
 	}
 	play := filepath.Join(b.folder, "play.wav")
 	b.account.playFile(t, play, baresipRate)
-	uuid := ""
+	more := ""
 	if len(b.account.Flows) > 0 {
-		uuid = "module uuid.so\n" // its instance, by which its flows are one device's
+		more = "module uuid.so\n" // its instance, by which its flows are one device's
+	}
+	if b.account.ICE {
+		more += "module ice.so\nice_debug yes\n"
 	}
 	source := "aufile," + play
 	if b.account.Echoes {
 		source = "aubridge,silence" // takes what the player of this name is given
 	}
-	config := uuid + fmt.Sprintf(baresipConfig, b.account.own(), source, b.account.IP, control, b.recordings(), baresipRate, phonePorts)
+	config := more + fmt.Sprintf(baresipConfig, b.account.own(), source, b.account.IP, control, b.recordings(), baresipRate, phonePorts)
 	b.write(t, "config", config)
 	b.write(t, "accounts", b.accountLine(t, codec))
 	b.write(t, "contacts", b.contacts())
@@ -177,6 +180,9 @@ func (b *Baresip) accountLine(t testing.TB, codec string) string {
 	}
 	if flows != "" {
 		flows += ";sipnat=outbound"
+	}
+	if a.ICE {
+		flows += ";medianat=ice"
 	}
 	return fmt.Sprintf("<sip:%s@%s;transport=%s>;auth_pass=%s;regint=60;answermode=%s;audio_codecs=%s%s%s\n",
 		a.Number, a.Server, a.Transport, a.Secret, mode, codec, flows, b.encryption(t))

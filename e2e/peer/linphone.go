@@ -130,6 +130,9 @@ func (l *Linphone) config(t testing.TB) string {
 	}
 	b.WriteString(l.encryption(t))
 	b.WriteString(l.buddy())
+	if a.ICE {
+		b.WriteString("[net]\nnat_policy_ref=own\n[nat_policy_0]\nref=own\nprotocols=ice\n")
+	}
 	fmt.Fprintf(&b, "[rtp]\naudio_rtp_port=%d\n", FreePort(t))
 	b.WriteString("[video]\nautomatically_initiate=0\nautomatically_accept=0\n")
 	for i, codec := range linphoneCodecs {

@@ -74,8 +74,9 @@ func (l *leg) renew(tx *transaction.Server, req *wire.Request) {
 	if req.Method == wire.INVITE {
 		tx.Trying(l.s.reply(req, wire.StatusTrying, "Trying"))
 	}
-	l.post(call.Offered{Leg: l, Offer: d})
 	l.theirsNext, l.shieldsNext = d, shields
+	l.heedICE(d)
+	l.gathered(func() { l.post(call.Offered{Leg: l, Offer: d}) })
 }
 
 // Reply answers the party's wish (call.Leg).
@@ -165,6 +166,7 @@ func (l *leg) reoffer(d media.Description, done func(*wire.Response, error)) {
 		done(nil, err)
 		return
 	}
+	l.proposeICE(d)
 	req := l.newRequest(wire.INVITE, 0)
 	seq := l.localSeq
 	l.offerSeq = seq
@@ -241,10 +243,14 @@ const maxInfos = 32
 // info is a digit that a phone sends in a message of its own.
 func (l *leg) info(tx *transaction.Server, req *wire.Request) {
 	kind, _, _ := strings.Cut(header(req, "Content-Type", "c"), ";")
+	if strings.EqualFold(strings.TrimSpace(kind), fragmentType) {
+		l.takeFragment(tx, req)
+		return
+	}
 	d, ok := digitFrom(strings.ToLower(strings.TrimSpace(kind)), string(req.Body()))
 	if !ok && len(req.Body()) > 0 {
 		res := l.s.reply(req, wire.StatusUnsupportedMediaType, "Unsupported Media Type")
-		res.AppendHeader(wire.NewHeader("Accept", "application/dtmf-relay, application/dtmf"))
+		res.AppendHeader(wire.NewHeader("Accept", "application/dtmf-relay, application/dtmf, "+fragmentType))
 		tx.Respond(res)
 		return
 	}

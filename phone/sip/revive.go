@@ -185,6 +185,9 @@ func (l *leg) reopen(lines []lineState) error {
 			return fmt.Errorf("RTP port %d: %w", line.Port, err)
 		}
 		l.lines[i] = r
+		if ours := l.ours.Streams[i].ICE; ours != nil && !ours.Mismatch && l.s.cfg.ICE != nil {
+			l.connect(i, ours.Ufrag, ours.Pwd)
+		}
 	}
 	l.configure()
 	for i, line := range lines {

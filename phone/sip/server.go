@@ -30,6 +30,7 @@ import (
 	"tincan/phone/call"
 	"tincan/phone/directory"
 	"tincan/phone/media"
+	"tincan/phone/media/ice"
 	"tincan/phone/sip/resolve"
 	"tincan/phone/sip/transaction"
 	"tincan/phone/sip/transport"
@@ -86,7 +87,8 @@ type Config struct {
 	Resolver  *resolve.Resolver // finds trunks; nil: by the system's name servers
 	TLS       *tls.Config
 	Logger    *slog.Logger
-	Push      Pusher // wakes phones; nil: nobody does
+	Push      Pusher    // wakes phones; nil: nobody does
+	ICE       *ice.Host // nil: ICE is never spoken
 	Timers    transaction.Timers
 	// Public tells whether strangers may call a name; nil: none.
 	Public func(name string) bool

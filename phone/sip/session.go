@@ -12,6 +12,7 @@ import (
 	"tincan/phone/codec"
 	"tincan/phone/directory"
 	"tincan/phone/media"
+	"tincan/phone/media/ice"
 	"tincan/phone/media/sdp"
 	"tincan/phone/sip/transport"
 )
@@ -20,6 +21,7 @@ import (
 // mutex guards it.
 type session struct {
 	lines      []*media.RTP
+	ices       []*ice.Socket     // before a line's ports; nil: without
 	theirs     media.Description // the party's latest description
 	theirsNext media.Description // its offer that is being answered
 	ours       media.Description // ours, with addresses
@@ -91,6 +93,9 @@ func (l *leg) closeLine(i int) {
 	if r := l.lines[i]; r != nil {
 		r.Close()
 		l.lines[i] = nil
+		if i < len(l.ices) {
+			l.ices[i] = nil // closed with its flow
+		}
 	}
 }
 
@@ -122,6 +127,7 @@ func (l *leg) describe(d media.Description) []byte {
 			continue
 		}
 		st.RTP = netip.AddrPortFrom(addr, l.lines[i].Port())
+		l.sayICE(i, st)
 	}
 	l.ours = d
 	if l.origin.ID == 0 {
@@ -149,6 +155,7 @@ func (l *leg) configure() {
 			Hosts:  []netip.Addr{l.path.Remote.Addr()},
 			Inband: l.sound.DTMF == directory.DTMFInband, Clean: cleaning(l.sound),
 		}))
+		l.beginICE(i, their, our)
 	}
 }
 

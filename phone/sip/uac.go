@@ -95,6 +95,16 @@ func (l *leg) ring(p transport.Path, err error, offer media.Description, set cal
 		l.giveUp(err)
 		return
 	}
+	l.proposeICE(offer)
+	l.gathered(func() { l.invites(offer, set) })
+}
+
+// invites sends the INVITE. Called with mu held.
+func (l *leg) invites(offer media.Description, set call.Setup) {
+	if l.stage != early {
+		return // given up meanwhile
+	}
+	p := l.path
 	l.showCaller(set)
 	l.extra = append(l.history(set), l.autoAnswer(set)...)
 	l.manners, l.shields = l.mannersBy(p), nil

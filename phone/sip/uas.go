@@ -71,6 +71,10 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 		s.release(key)
 		return
 	}
+	l.mu.Lock()
+	l.heedICE(offer)
+	waits := l.gathering()
+	l.mu.Unlock()
 	l.ours = media.Description{Streams: offer.Streams}
 	if err := l.admit(false); err != nil {
 		s.cfg.Logger.Warn("call refused", "from", who.Ref, "error", err)
@@ -87,11 +91,13 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 	if ext, instance, ok := s.device(&req.Recipient); ok {
 		set.Dialled, set.Device = ext, instance
 	}
-	if old != nil {
-		owner.Post(call.Picked{Leg: old, By: l, Setup: set, EarlyOnly: earlyOnly})
-		return
-	}
-	s.cfg.Calls.Incoming(l, set)
+	s.after(waits, func() {
+		if old != nil {
+			owner.Post(call.Picked{Leg: old, By: l, Setup: set, EarlyOnly: earlyOnly})
+			return
+		}
+		s.cfg.Calls.Incoming(l, set)
+	})
 }
 
 // keyOf finds the registration of the device that calls.
@@ -224,6 +230,7 @@ func (l *leg) settled(answer media.Description) []byte {
 		l.theirs = answer // until the ACK says more
 		describe = l.offer
 	}
+	l.heedICE(l.theirs)
 	body := describe(answer)
 	l.configure()
 	return body
