@@ -69,9 +69,8 @@ func Join(a, b Flow) *Bridge {
 
 // Way tells how media is carried now: the dearer of both directions.
 func (b *Bridge) Way() Way {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.way
+	way, _ := b.carriedBy()
+	return way
 }
 
 // Err says why there is no way: ErrCannotBridge with both codecs, or nil.

@@ -114,6 +114,7 @@ func (r *RTP) SendDigit(d Digit) {
 		r.engine.log.Debug("media: digit not sent", "port", r.port, "events", agreed, "pinned", r.line.pinned)
 		return
 	}
+	r.groundDown()
 	r.digits.waiting = append(r.digits.waiting, d)
 	r.engine.pacer.add((*digitTicker)(r))
 }

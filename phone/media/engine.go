@@ -25,6 +25,11 @@ type Config struct {
 	Timeout time.Duration
 	// Network is where ports are; nil: the machine's.
 	Network Network
+	// Kernel carries what is only handed on; nil: it all goes through the process,
+	// and NoKernel says why, for those who ask about a call. Empty: nobody wants to
+	// know.
+	Kernel   Kernel
+	NoKernel string
 }
 
 // Events are told from the engine's goroutines, with no lock held, and must
@@ -100,7 +105,7 @@ func NewEngine(c Config) (*Engine, error) {
 		if err != nil {
 			return nil, fmt.Errorf("media: start: %w", err)
 		}
-		c.Network = kernel{poller}
+		c.Network = machine{poller}
 	}
 	e := &Engine{
 		config: c, log: c.Logger, network: c.Network, epoch: time.Now(),
@@ -233,7 +238,7 @@ func (e *Engine) bind(r *RTP, addr netip.Addr, port uint16) error {
 	if err != nil {
 		return fmt.Errorf("media: open port %d on %v: %w", port, addr, err)
 	}
-	r.sock, r.port, r.closed = s, port, false
+	r.sock, r.port, r.bind, r.closed = s, port, addr, false
 	e.mu.Lock()
 	e.used[port] = r
 	e.mu.Unlock()
@@ -272,21 +277,23 @@ func (e *Engine) sweep() {
 		case <-ticker.C:
 		}
 		now := e.Now()
-		for _, r := range e.flows() {
+		flows := e.flows()
+		for _, r := range flows {
 			r.sweep(now)
 		}
+		e.lift(flows)
 	}
 }
 
-// kernel is the network of the machine.
-type kernel struct{ poller *udp.Poller }
+// machine is the network of the machine.
+type machine struct{ poller *udp.Poller }
 
-func (k kernel) Open(bind netip.Addr, port uint16, b udp.Buffers, h udp.Handler) (Socket, error) {
-	pair, err := k.poller.Open(bind, port, b, h)
+func (m machine) Open(bind netip.Addr, port uint16, b udp.Buffers, h udp.Handler) (Socket, error) {
+	pair, err := m.poller.Open(bind, port, b, h)
 	if err != nil {
 		return nil, err
 	}
 	return pair, nil
 }
 
-func (k kernel) Close() error { return k.poller.Close() }
+func (m machine) Close() error { return m.poller.Close() }

@@ -105,6 +105,8 @@ type phone struct {
 	latched []netip.AddrPort
 
 	key *secure.Session // its end of SRTP; nil: in the clear
+
+	bypass func(from netip.AddrPort, b []byte) bool // what the kernel does with a packet; nil: nothing
 }
 
 func newPhone(t *testing.T, e *Engine, host string, formats ...codec.Format) *phone {
@@ -135,6 +137,9 @@ func (p *phone) remote(formats ...codec.Format) Remote {
 func (p *phone) send(control bool, from netip.AddrPort, b []byte) {
 	if p.key != nil {
 		b = p.encrypt(b)
+	}
+	if p.bypass != nil && !control && p.bypass(from, b) {
+		return
 	}
 	p.socket.from, p.socket.data = from, b
 	p.flow.Readable(control, make([]byte, udp.MaxDatagram))

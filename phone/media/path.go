@@ -67,7 +67,9 @@ type skipper interface{ skip(*Packet) }
 func (r *RTP) skip(p *Packet) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.tally()
 	r.line.skip(p)
+	r.groundIfMoved()
 }
 
 func newPath(to Flow) *path {

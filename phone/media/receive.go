@@ -52,6 +52,7 @@ func (r *RTP) carry(control bool, b []byte, from netip.AddrPort) {
 // it has counted.
 func (r *RTP) take(control bool, b []byte, from netip.AddrPort, now time.Duration) (moved, ok bool) {
 	r.in = Packet{Arrival: now, datagram: b}
+	r.tally()
 	r.latch.notice(from, now)
 	if r.remote.Opaque {
 		return r.takeRaw(control, from, now)
@@ -100,6 +101,7 @@ func (r *RTP) takeMedia(b []byte, from netip.AddrPort, now time.Duration) (moved
 	} else {
 		r.receiving = f
 	}
+	r.slip(h, moved)
 	r.rx.take(h, len(payload), f.Clock, now)
 	r.heard, r.everGot = now, true
 	return moved, true

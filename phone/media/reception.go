@@ -17,7 +17,7 @@ const (
 type reception struct {
 	started bool
 	ssrc    uint32
-	base    uint16
+	base    uint32 // extended as highest is
 	highest uint16
 	cycles  uint32 // of the sequence number, in the upper half
 	clock   uint32
@@ -57,7 +57,7 @@ func (r *reception) follows(h rtp.Header) bool {
 func (r *reception) restart(h rtp.Header, clock uint32) {
 	r.lost += r.missing()
 	r.started, r.ssrc = true, h.SSRC
-	r.base, r.highest, r.cycles, r.received = h.Seq, h.Seq, 0, 0
+	r.base, r.highest, r.cycles, r.received = uint32(h.Seq), h.Seq, 0, 0
 	r.priorExpected, r.priorReceived = 0, 0
 	r.jitter, r.clock, r.transit = 0, clock, 0
 }
@@ -76,7 +76,7 @@ func (r *reception) expected() uint32 {
 	if !r.started {
 		return 0
 	}
-	return r.extended() - uint32(r.base) + 1
+	return r.extended() - r.base + 1
 }
 
 func (r *reception) extended() uint32 { return r.cycles + uint32(r.highest) }

@@ -71,6 +71,7 @@ type RTP struct {
 
 	sock   Socket
 	port   uint16
+	bind   netip.Addr
 	closed bool
 	remote Remote
 	local  []codec.Format
@@ -100,6 +101,8 @@ type RTP struct {
 	dead     bool // told
 	zrtpIn   bool
 	zrtpOut  bool
+
+	lifts lifts // what the kernel carries of it
 }
 
 func newRTP(e *Engine, kind Kind, ev Events) *RTP {
@@ -122,6 +125,7 @@ func (r *RTP) Configure(remote Remote) {
 	now := r.engine.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.ground()
 	r.setLocal(remote)
 	if r.remote.Direction&SendOnly == 0 && remote.Direction&SendOnly != 0 {
 		r.expected = now
@@ -141,6 +145,7 @@ func (r *RTP) Configure(remote Remote) {
 func (r *RTP) Rest() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.ground()
 	r.remote.Direction = Inactive
 }
 
@@ -223,6 +228,9 @@ func (r *RTP) spoken(m *mouth) {
 func (r *RTP) Route(to Sink) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.route != to {
+		r.groundUp()
+	}
 	r.route = to
 }
 
@@ -240,6 +248,9 @@ func (r *RTP) HasEvents() bool {
 func (r *RTP) carried(way Way, relayed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if way != WayRelay {
+		r.ground()
+	}
 	r.way = way
 	r.reports.own = !relayed
 }
@@ -248,6 +259,9 @@ func (r *RTP) carried(way Way, relayed bool) {
 func (r *RTP) mute(on bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.muted != on {
+		r.groundUp()
+	}
 	if r.muted && !on {
 		r.expected = r.engine.Now()
 	}
@@ -259,8 +273,9 @@ func (r *RTP) Stats() Stats {
 	now := r.engine.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.tally()
 	s := Stats{
-		Way: r.way, Remote: r.latch.to, Latched: r.latch.closed,
+		Way: r.way, NotKernel: r.notKernel(), Remote: r.latch.to, Latched: r.latch.closed,
 		In: Count{r.rx.packets, r.rx.octets}, Out: r.out, Sending: r.sending,
 		Lost:        r.rx.lost + r.rx.missing(),
 		Jitter:      milliseconds(span(r.rx.jitter>>4, r.rx.clock)),
@@ -269,6 +284,9 @@ func (r *RTP) Stats() Stats {
 		FarLoss:   float64(r.reports.fraction) / 256,
 		FarJitter: milliseconds(span(r.reports.jitter, r.line.clock)),
 		Suite:     r.guard.suite(),
+	}
+	if r.lifts.up != nil {
+		s.Way = WayKernel
 	}
 	if r.receiving != nil {
 		s.Receiving = *r.receiving
@@ -284,6 +302,7 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 // sweep is called once a second.
 func (r *RTP) sweep(now time.Duration) {
 	r.mu.Lock()
+	r.tally()
 	dead := r.dies(now)
 	digit, lost := r.keys.forgotten(now)
 	r.originate(now)
@@ -318,6 +337,7 @@ func (r *RTP) Close() {
 	if r.closed {
 		return
 	}
+	r.ground()
 	r.closed, r.route = true, nil
 	if err := r.sock.Close(); err != nil {
 		r.engine.log.Warn("media: closing a port", "port", r.port, "error", err)

@@ -25,7 +25,9 @@ func (r *RTP) Deliver(p *Packet) {
 	case Opaque:
 		r.sendOpaque(p)
 	default:
+		r.tally()
 		r.sendMedia(p)
+		r.groundIfMoved()
 	}
 }
 

@@ -46,6 +46,7 @@ const restoreMargin = 50
 func (r *RTP) State() RTPState {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.tally()
 	l := &r.line
 	s := RTPState{Port: r.port, Signalled: r.latch.signalled, Heard: r.rx.ssrc, Line: LineState{
 		Started: l.started, Rewriting: l.rewriting, Pinned: l.pinned,

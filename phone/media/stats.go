@@ -9,9 +9,12 @@ import (
 
 // Stats is what is known of a flow's quality, at one moment.
 type Stats struct {
-	Way     Way
-	Remote  netip.AddrPort // where media goes
-	Latched bool           // media has come from there
+	Way Way
+	// NotKernel says why what the party says does not go the kernel's way, where
+	// it could; empty: it does, or cannot.
+	NotKernel string
+	Remote    netip.AddrPort // where media goes
+	Latched   bool           // media has come from there
 
 	In, Out Count
 	// Receiving and Sending are the formats of the last packets; zero: none.

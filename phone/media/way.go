@@ -11,6 +11,7 @@ type Way uint8
 // The ways.
 const (
 	WayNone      Way = iota // nothing is carried
+	WayKernel               // as WayRelay, and the packets never enter the process
 	WayRelay                // packet in, packet out
 	WayTranscode            // decoded and encoded again
 	WayMix                  // decoded, summed with others, encoded
@@ -21,6 +22,8 @@ func (w Way) String() string {
 	switch w {
 	case WayNone:
 		return "none"
+	case WayKernel:
+		return "kernel"
 	case WayRelay:
 		return "relay"
 	case WayTranscode:

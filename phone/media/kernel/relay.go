@@ -173,11 +173,11 @@ func monotonic() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// Epoch gives the moment of a Counts.At of 0, as of this process's clock.
-func Epoch() time.Time { return time.Now().Add(-monotonic()) }
+// Now is the clock of Counts.At.
+func (r *Relay) Now() time.Duration { return monotonic() }
 
-// Carry has the kernel carry a stream from the next packet on. What an earlier
-// process left in the same slot is gone on with if it says the same.
+// Carry has the kernel carry a stream from the next packet on. It fails with
+// ErrNotStanding, or tells for people why the kernel cannot.
 func (r *Relay) Carry(s Stream) (*Carried, error) {
 	if err := s.check(); err != nil {
 		return nil, err

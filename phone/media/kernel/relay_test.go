@@ -221,7 +221,9 @@ func outlives(t *testing.T, classic bool) {
 		t.Fatal(err)
 	}
 	p.hears(t, 3)
-	c, err := second.Carry(p.stream())
+	again := p.stream()
+	again.Standing = true
+	c, err := second.Carry(again)
 	if err != nil {
 		t.Fatal(err)
 	}

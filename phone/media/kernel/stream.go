@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 )
@@ -25,8 +26,10 @@ type Stream struct {
 	Clock    uint32 // ticks a second
 
 	// Highest is the extended sequence number of the foremost packet so far:
-	// counting goes on from it.
-	Highest uint32
+	// counting goes on from it, and from Jitter.
+	Highest, Jitter uint32
+	// Standing: go on with what an earlier process left, or not at all.
+	Standing bool
 }
 
 // Payload is a type of payload by the sender's number and the receiver's.
@@ -40,8 +43,11 @@ type Counts struct {
 	At            int64
 	Time, Highest uint32
 	Base          uint32 // Highest when the stream was taken over
-	Jitter        uint32 // ticks times 16 (RFC 3550 A.8), since then
+	Jitter        uint32 // ticks times 16 (RFC 3550 A.8)
 }
+
+// ErrNotStanding says that no earlier process left what was asked for.
+var ErrNotStanding = errors.New("kernel relay: no earlier process left this stream")
 
 // check tells why a stream cannot be carried.
 func (st *Stream) check() error {

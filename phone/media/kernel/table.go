@@ -14,7 +14,7 @@ import (
 type Table struct {
 	first uint16
 	slots []slot
-	alive *uint64 // CLOCK_MONOTONIC in ns, of the last Alive
+	alive *uint64 // CLOCK_MONOTONIC in ns, of the last live
 
 	mu     sync.Mutex // guards what follows, and who writes to slots
 	owners []*Carried
@@ -49,15 +49,14 @@ type Carried struct {
 
 	table *Table
 	index int
-	state uint32
 
 	mu      sync.Mutex // guards what follows
 	stopped bool
 	final   Counts
 }
 
-// carry writes the slot of a stream. One that an earlier process left, and that
-// says the same, is gone on with: then Counts begin with what it counted.
+// carry writes the slot of a stream, or goes on with what an earlier process left
+// in it: then Counts begin with what it counted.
 func (t *Table) carry(st Stream, out route) (*Carried, error) {
 	i := (int(st.Port) - int(t.first)) / 2
 	if i < 0 || i >= len(t.slots) || st.Port%2 != 0 {
@@ -70,26 +69,27 @@ func (t *Table) carry(st Stream, out route) (*Carried, error) {
 	}
 	s := &t.slots[i]
 	c := &Carried{Stream: st, table: t, index: i}
-	if s.state != 0 && s.carries(&st, out) {
+	switch {
+	case st.Standing && s.state != 0 && s.carries(&st, out):
 		atomic.StoreUint32(&s.ifindex, out.ifindex)
 		atomic.StoreUint32(&s.longest, out.mtu)
-		c.state = s.state
-	} else {
-		c.state = t.write(s, &st, out)
+	case st.Standing:
+		return nil, ErrNotStanding
+	default:
+		t.write(s, &st, out)
 	}
 	t.owners[i] = c
 	return c, nil
 }
 
-func (t *Table) write(s *slot, st *Stream, out route) uint32 {
+func (t *Table) write(s *slot, st *Stream, out route) {
 	atomic.StoreUint32(&s.state, 0)
 	s.fill(st, out)
-	s.counts = counts{highest: st.Highest, base: st.Highest}
+	s.counts = counts{highest: st.Highest, base: st.Highest, jitter: st.Jitter}
 	if t.last++; t.last == 0 {
 		t.last = 1
 	}
 	atomic.StoreUint32(&s.state, t.last)
-	return t.last
 }
 
 // Counts tells what was carried; after Stop, what had been by then.
@@ -161,6 +161,6 @@ func (t *Table) carried() (all []*Carried) {
 	return all
 }
 
-// Alive says that the process lives: without it the program stops carrying
+// live says that the process lives: without it the program stops carrying
 // after abandonedAfter.
 func (t *Table) live(now time.Duration) { atomic.StoreUint64(t.alive, uint64(now)) }

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -88,6 +89,7 @@ func TestAdoption(t *testing.T) {
 		before.count(streams[i].Port, 5)
 	}
 	after := newTable(testFirst, memory)
+	streams[0].Standing, streams[1].Standing = true, true
 	same, err := after.carry(streams[0], route{ifindex: 4, mtu: 1400})
 	if err != nil {
 		t.Fatal(err)
@@ -100,6 +102,10 @@ func TestAdoption(t *testing.T) {
 	}
 	changed := streams[1]
 	changed.SeqOff++
+	if _, err := after.carry(changed, route{ifindex: 3, mtu: 1500}); !errors.Is(err, ErrNotStanding) {
+		t.Errorf("a changed stream stands: %v", err)
+	}
+	changed.Standing = false
 	other, err := after.carry(changed, route{ifindex: 3, mtu: 1500})
 	if err != nil {
 		t.Fatal(err)
