@@ -50,6 +50,7 @@ func (k *checker) all() {
 	k.gate()
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "auto", "text", "json")
+	k.oneOf("rtp.kernel", c.RTP.Kernel, "auto", KernelOff)
 	k.oneOf("store.synchronous", c.Store.Synchronous, "normal", "full")
 	k.oneOf("rtp.encryption", c.RTP.Encryption, "auto", "off", "wanted", "required")
 	k.sound()

@@ -117,6 +117,9 @@ type RTP struct {
 	// not say: "auto" takes what a phone offers and offers it over TLS, "off" never,
 	// "wanted" offers always, "required" refuses calls without it. Default "auto".
 	Encryption string `toml:"encryption"`
+	// Kernel says whether calls that need nothing but to be handed on are relayed
+	// inside the kernel: auto, where it allows that, or off. Default auto.
+	Kernel string `toml:"kernel"`
 }
 
 // ICE is the table [ice]: how phones are reached through NATs and firewalls (RFC
@@ -137,6 +140,9 @@ type ICE struct {
 	User     string   `toml:"user"`
 	Password string   `toml:"password"`
 }
+
+// KernelOff is the RTP.Kernel of those who want none.
+const KernelOff = "off"
 
 // Sound is the table [sound]: what people hear from the server itself.
 type Sound struct {
@@ -212,7 +218,7 @@ func Defaults() *Config {
 			SessionExpires: 30 * time.Minute,
 		},
 		Gate:  Gate{Enabled: true, Rate: 50, Burst: 2000, Total: 5000},
-		RTP:   RTP{Ports: "10000-20000", First: 10000, Last: 20000, Timeout: 60 * time.Second, Encryption: "auto"},
+		RTP:   RTP{Ports: "10000-20000", First: 10000, Last: 20000, Timeout: 60 * time.Second, Encryption: "auto", Kernel: "auto"},
 		ICE:   ICE{Mode: "full"},
 		Sound: Sound{Language: "en", Country: "us", Music: DebianMusic, Missing: "tone"},
 		HTTP:  HTTP{Listen: "127.0.0.1:8080", TLS: []string{"0.0.0.0:8443"}},

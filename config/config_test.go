@@ -75,6 +75,7 @@ exempt = ["192.0.2.0/24"]
 ports = "30000-30003"
 timeout = "5s"
 encryption = "wanted"
+kernel = "off"
 [ice]
 mode = "lite"
 udp = "127.0.0.1:3479"
@@ -110,7 +111,7 @@ synchronous = "full"
 			RegisterMin: 10 * time.Second, RegisterMax: 20 * time.Second, SessionExpires: 90 * time.Second,
 		},
 		Gate: Gate{Rate: 1, Burst: 2, Total: 3, Exempt: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}},
-		RTP:  RTP{Ports: "30000-30003", First: 30000, Last: 30003, Timeout: 5 * time.Second, Encryption: "wanted"},
+		RTP:  RTP{Ports: "30000-30003", First: 30000, Last: 30003, Timeout: 5 * time.Second, Encryption: "wanted", Kernel: "off"},
 		ICE: ICE{
 			Mode: "lite", UDP: "127.0.0.1:3479", TCP: "127.0.0.1:3480",
 			Turn: []string{"turns:relay.example:443?transport=tcp"}, User: "u", Password: "p",

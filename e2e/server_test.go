@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -41,6 +42,7 @@ type place struct {
 	deadMedia string
 	sip       string
 	more      string // tables at the end
+	kernel    string // of [rtp]; empty: off, so that tests see the process's own relay
 }
 
 // startServer starts a server on the loopback with what space says; extra are
@@ -71,9 +73,9 @@ func startServerAt(t *testing.T, where place, space string, extra ...string) *se
 // configure writes the server's tincan.toml.
 func (s *server) configure(t *testing.T, extra ...string) {
 	t.Helper()
-	media := ""
+	media := fmt.Sprintf("kernel = %q\n", cmp.Or(s.where.kernel, "off"))
 	if s.where.deadMedia != "" {
-		media = fmt.Sprintf("timeout = %q", s.where.deadMedia)
+		media += fmt.Sprintf("timeout = %q", s.where.deadMedia)
 	}
 	s.write(t, "tincan.toml", fmt.Sprintf(configText, filepath.Join(s.folder, "data"), s.address(),
 		s.addressTLS(), s.where.ip, s.rtp.first, s.rtp.last, s.http, strings.Join(extra, "\n"), media, s.where.sip, s.where.more, s.addressWSS()))

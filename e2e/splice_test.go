@@ -34,8 +34,13 @@ type plainPair struct {
 // plainCall connects two plain phones, each with its law.
 func plainCall(t *testing.T, lawA, lawB, more string) plainPair {
 	t.Helper()
+	return plainCallAt(t, place{ip: "127.0.0.1", more: more}, lawA, lawB)
+}
+
+func plainCallAt(t *testing.T, where place, lawA, lawB string) plainPair {
+	t.Helper()
 	a, b := peer.StartPlain(t, lawA, adaTone), peer.StartPlain(t, lawB, bobTone)
-	s := startServerAt(t, place{ip: "127.0.0.1", more: more}, people(bob, eve)+trunkAt("a", a.Port)+trunkAt("b", b.Port)+
+	s := startServerAt(t, where, people(bob, eve)+trunkAt("a", a.Port)+trunkAt("b", b.Port)+
 		fmt.Sprintf("codecs = [%q]\n", lawB)+fromA("9000", "trunk:b/9000")+fromA(bob, "extension:"+bob)+fromA("800", "conference:lounge"))
 	a.Dial(t, s.address(), "9000")
 	p := plainPair{server: s, a: a, b: b}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,7 +83,19 @@ func callRow(c call.Snapshot) []string {
 	if !c.Answered.IsZero() {
 		since = c.Answered
 	}
-	return []string{c.ID, c.State, c.From, to, span(time.Since(since)), strings.Join(c.Ways, ", ")}
+	return []string{c.ID, c.State, c.From, to, span(time.Since(since)), carriedBy(c)}
+}
+
+// carriedBy tells the ways of a call's streams, with why the kernel does not
+// take those that are relayed.
+func carriedBy(c call.Snapshot) string {
+	ways := slices.Clone(c.Ways)
+	for i, why := range c.NotKernel {
+		if why != "" {
+			ways[i] += ": " + plain(why)
+		}
+	}
+	return strings.Join(ways, ", ")
 }
 
 func legRow(l call.LegView) []string {

@@ -129,6 +129,7 @@ type status struct {
 	Sockets       []listening `json:"sockets"`
 	External      string      `json:"external,omitempty"`
 	Store         string      `json:"store"`
+	Kernel        string      `json:"kernel_relay"`
 	PortsUsed     int         `json:"rtp_ports_used"`
 	PortsTotal    int         `json:"rtp_ports"`
 	HeldBack      uint64      `json:"held_back"`
@@ -142,7 +143,7 @@ func (s *server) status() status {
 	st := status{
 		Version: version, Commit: commit, PID: os.Getpid(), Started: s.started, Calls: now, CallsTotal: total,
 		Registrations: s.bindings.Count(), Extensions: len(snap.Extensions()), Trunks: len(snap.Trunks()),
-		Sockets: s.sockets, Store: storeWord(s.store.Status()), PortsUsed: used, PortsTotal: all,
+		Sockets: s.sockets, Store: storeWord(s.store.Status()), Kernel: s.kernelWord(), PortsUsed: used, PortsTotal: all,
 		HeldBack: s.gate.Held.Load(), GateOff: !s.cfg().Gate.Enabled,
 	}
 	if a := s.external.addr(); a.IsValid() {

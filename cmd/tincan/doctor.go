@@ -84,7 +84,7 @@ func examine(ctx context.Context, o *options) []verdict {
 	}
 	x.lookForServer(ctx)
 	for _, look := range []func(context.Context){
-		x.folder, x.key, x.storage, x.ports, x.rtp, x.inside, x.outside, x.clock, x.limits, x.certificate, x.codecs, x.sound,
+		x.folder, x.key, x.storage, x.ports, x.rtp, x.inside, x.outside, x.clock, x.limits, x.kernel, x.certificate, x.codecs, x.sound,
 	} {
 		look(ctx)
 	}

@@ -51,6 +51,7 @@ shutdown = "20s"
 %s
 [rtp]
 ports = "%d-%d"
+kernel = "off"
 [http]
 listen = "127.0.0.1:0"
 tls = ["127.0.0.1:0"]

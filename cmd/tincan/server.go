@@ -25,6 +25,7 @@ import (
 	"tincan/phone/directory"
 	"tincan/phone/event"
 	"tincan/phone/media"
+	"tincan/phone/media/kernel"
 	"tincan/phone/media/prompt"
 	"tincan/phone/message"
 	"tincan/phone/presence"
@@ -58,6 +59,8 @@ type server struct {
 	plan       *dialplan.Plan
 	ledger     *record.Ledger
 	space      *space.Space
+	kernel     *kernel.Relay // nil: none, and noKernel says why
+	noKernel   string
 	media      *media.Engine
 	certs      *certificate
 	exchange   *call.Exchange
@@ -193,8 +196,11 @@ func (s *server) openObjects(ctx context.Context, cfg *config.Config) (err error
 // openPhones makes media, calls and SIP, which know each other through small
 // interfaces.
 func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
+	carrier, why := s.openKernel(cfg)
+	s.noKernel = why
 	s.media, err = media.NewEngine(media.Config{
 		First: cfg.RTP.First, Last: cfg.RTP.Last, Timeout: cfg.RTP.Timeout, Logger: s.log,
+		Kernel: carrier, NoKernel: why,
 	})
 	if err != nil {
 		return err
@@ -336,6 +342,7 @@ func (s *server) adopt(ctx context.Context, _ *config.Config) error {
 			}
 		}
 	}
+	s.media.Adopted()
 	return nil
 }
 

@@ -49,11 +49,12 @@ calls          %d now, %d since the start
 registrations  %s; %s, %s
 store          %s
 media          %d of %d pairs of RTP ports in use
+kernel relay   %s
 gate           %s
 addresses      %s
 told outside   %s
 `, st.Version, st.Commit, st.PID, moment(st.Started), span(time.Since(st.Started)), st.Calls, st.CallsTotal,
 		count(st.Registrations, "device"), count(st.Extensions, "extension"), count(st.Trunks, "trunk"),
-		st.Store, st.PortsUsed, st.PortsTotal, held, strings.Join(sockets, ", "), told)
+		st.Store, st.PortsUsed, st.PortsTotal, st.Kernel, held, strings.Join(sockets, ", "), told)
 	return err
 }

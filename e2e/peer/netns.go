@@ -17,13 +17,14 @@ const netnsFolder = "/run/netns/"
 // test itself is in.
 type Netns string
 
-// command returns argv as run inside the namespace. `ip netns exec` replaces
-// itself by the program, so the process id stays the program's.
+// command returns argv as run inside the namespace. nsenter replaces itself by the
+// program, so the process id stays the program's; unlike `ip netns exec` it leaves
+// the mounts alone, so that what the server pins outlives it.
 func (n Netns) command(argv []string) []string {
 	if n == "" {
 		return argv
 	}
-	return append([]string{"ip", "netns", "exec", string(n)}, argv...)
+	return append([]string{"nsenter", "--net=" + netnsFolder + string(n), "--"}, argv...)
 }
 
 // Dial connects from inside the namespace: a socket belongs to the namespace it

@@ -59,7 +59,8 @@ func (a *actor) hold() {
 	a.running = true
 }
 
-func (a *actor) release() { go a.run() }
+// release handles what waited, before it returns.
+func (a *actor) release() { a.run() }
 
 func (a *actor) run() {
 	for {

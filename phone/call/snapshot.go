@@ -1,6 +1,11 @@
 package call
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"tincan/phone/media"
+)
 
 // Snapshot is a call as readers see it.
 type Snapshot struct {
@@ -15,6 +20,11 @@ type Snapshot struct {
 	Name     string    `json:"name,omitempty"`   // likewise
 	Legs     []LegView `json:"legs"`
 	Ways     []string  `json:"ways,omitempty"` // how each stream is carried
+	// NotKernel says for each stream why the kernel does not carry what is only
+	// relayed; empty: it does, or there is no question of it.
+	NotKernel []string `json:"not_kernel,omitempty"`
+
+	bridges []*media.Bridge // to ask them anew: they change their ways by themselves
 }
 
 // LegView is a leg as readers see it.
@@ -38,8 +48,26 @@ type LegView struct {
 	TheirTag string `json:"-"`
 }
 
-// Snapshot gives the call as it was after its latest message.
-func (c *Call) Snapshot() Snapshot { return *c.snap.Load() }
+// Snapshot gives the call as it was after its latest message, and how its media
+// are carried now.
+func (c *Call) Snapshot() Snapshot {
+	s := *c.snap.Load()
+	s.carried()
+	return s
+}
+
+// carried asks the bridges.
+func (s *Snapshot) carried() {
+	s.Ways, s.NotKernel = nil, nil
+	for _, b := range s.bridges {
+		way, why := b.Carried()
+		s.Ways = append(s.Ways, way.String())
+		s.NotKernel = append(s.NotKernel, why)
+	}
+	if !slices.ContainsFunc(s.NotKernel, func(why string) bool { return why != "" }) {
+		s.NotKernel = nil
+	}
+}
 
 func (c *Call) publishSnapshot() {
 	s := &Snapshot{
@@ -63,9 +91,8 @@ func (c *Call) publishSnapshot() {
 			s.Legs = append(s.Legs, c.view(f.leg, side{}, f.rang, false))
 		}
 	}
-	for _, b := range c.bridges {
-		s.Ways = append(s.Ways, b.Way().String())
-	}
+	s.bridges = slices.Clone(c.bridges)
+	s.carried()
 	c.snap.Store(s)
 	if watch := c.x.watch.Load(); watch != nil {
 		(*watch)(s)

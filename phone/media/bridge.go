@@ -69,7 +69,7 @@ func Join(a, b Flow) *Bridge {
 
 // Way tells how media is carried now: the dearer of both directions.
 func (b *Bridge) Way() Way {
-	way, _ := b.carriedBy()
+	way, _ := b.Carried()
 	return way
 }
 

@@ -281,7 +281,7 @@ func (e *Engine) sweep() {
 		for _, r := range flows {
 			r.sweep(now)
 		}
-		e.lift(flows)
+		e.due(flows)
 	}
 }
 

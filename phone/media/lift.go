@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -13,6 +14,8 @@ import (
 type Kernel interface {
 	// Carry has the packets of a stream bypass the process, until Stop.
 	Carry(kernel.Stream) (*kernel.Carried, error)
+	// Standing gives what an earlier process left carried at a port.
+	Standing(port uint16) (kernel.Stream, bool)
 	// Disown stops what an earlier process left carried and this one did not ask
 	// for.
 	Disown()
@@ -25,7 +28,7 @@ type Kernel interface {
 // Either stops it when something of its own changes, and the other finds it
 // stopped.
 //
-//	once a second: offer (sender) ── accept (receiver) ──► Carry
+//	once a second: offer (sender) ── accept (receiver) ──► due ── packet ──► Carry
 //	any change of address, agreement, route, line, SSRC; a digit of ours: ground
 //
 // While it lasts, the fixed offsets of the line stand, and reception and line
@@ -47,6 +50,7 @@ type lifts struct {
 	upSeen, downSeen Count // of it, counted already
 	slipped          int   // packets that came up though they are carried
 	barred           bool  // too many did
+	due              bool  // it can be lifted, after the next packet
 	why              string
 }
 
@@ -61,11 +65,13 @@ const (
 	whyUnseen   = "its packets come by an interface that the kernel relay does not serve"
 	whyBusy     = "a digit is being sent"
 	whySecured  = "the media are encrypted"
+	whyLed      = "the way to a party was found by ICE"
 	whyDeaf     = "the other party does not listen"
 )
 
-// carriedBy tells the way, and what keeps the kernel from carrying.
-func (b *Bridge) carriedBy() (way Way, why string) {
+// Carried tells the way, and why the kernel does not carry what is relayed;
+// empty: it does, there is no question of it, or nobody wants to know.
+func (b *Bridge) Carried() (way Way, why string) {
 	b.mu.Lock()
 	flows, way := b.flows, b.way
 	b.mu.Unlock()
@@ -94,13 +100,6 @@ func (b *Bridge) carriedBy() (way Way, why string) {
 	return way, ""
 }
 
-// NotKernel says why the kernel does not carry what is relayed; empty: it does,
-// or nobody wants to know.
-func (b *Bridge) NotKernel() string {
-	_, why := b.carriedBy()
-	return why
-}
-
 // speaks tells whether the party may send.
 func (r *RTP) speaks() bool {
 	r.mu.Lock()
@@ -119,54 +118,73 @@ func (r *RTP) notKernel() string {
 // Adopted goes on with the streams that the kernel carries for the flows that
 // are there, and stops the rest: call it when all calls that stood are adopted.
 func (e *Engine) Adopted() {
-	e.lift(e.flows())
-	if e.config.Kernel != nil {
-		e.config.Kernel.Disown()
+	if e.config.Kernel == nil {
+		return
 	}
+	for _, r := range e.flows() {
+		if st, ok := e.config.Kernel.Standing(r.Port()); ok {
+			r.recall(st)
+			e.lift(r)
+		}
+	}
+	e.config.Kernel.Disown()
 }
 
-// lift has the kernel carry what can be.
-func (e *Engine) lift(flows []*RTP) {
+// due finds what the kernel could carry. It is given to it after the party's
+// next packet: then none waits in the socket that the ones after it would
+// overtake.
+func (e *Engine) due(flows []*RTP) {
 	if e.config.Kernel == nil && e.config.NoKernel == "" {
 		return
 	}
 	for _, r := range flows {
-		why := e.config.NoKernel
-		if e.config.Kernel != nil {
-			var due bool
-			if why, due = e.liftOne(r); !due {
-				continue
-			}
+		if e.config.Kernel == nil {
+			r.explain(e.config.NoKernel, false)
+		} else if o, why := r.offer(); o != nil {
+			why = o.to.accept(o)
+			r.explain(why, why == "")
+		} else if why != "" {
+			r.explain(why, false)
 		}
-		r.mu.Lock()
-		r.lifts.why = why
-		r.mu.Unlock()
 	}
 }
 
-// liftOne lifts what a flow's party says, or tells why not; false: it is lifted
-// already, or there is no question of it.
-func (e *Engine) liftOne(r *RTP) (why string, due bool) {
-	o, why := r.offer()
-	if o == nil {
-		return why, why != ""
+// explain keeps why what the party says is not lifted yet, and whether it can be.
+func (r *RTP) explain(why string, due bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lifts.due = due
+	if !due || r.lifts.why == "" {
+		r.lifts.why = cmp.Or(why, whyUnsettle)
 	}
-	if why := o.to.accept(o); why != "" {
-		return why, true
+}
+
+// lift has the kernel carry what a flow's party says.
+func (e *Engine) lift(r *RTP) {
+	o, _ := r.offer()
+	if o == nil || o.to.accept(o) != "" {
+		return
 	}
+	if why := e.carry(r, o); why != "" {
+		r.explain(why, false)
+	}
+}
+
+// carry lifts what is offered, or tells why not.
+func (e *Engine) carry(r *RTP, o *offer) (why string) {
 	carried, err := e.config.Kernel.Carry(o.stream)
 	if errors.Is(err, kernel.ErrNotStanding) {
-		return whyUnheard, true // by this process
+		return whyUnheard // by this process
 	}
 	if err != nil {
-		return err.Error(), true
+		return err.Error()
 	}
 	l := &lift{Carried: carried, path: o.path, format: o.format, epoch: e.config.Kernel.Now() - e.Now()}
 	if !o.to.borne(l, o) || !r.lifted(l, o) {
 		carried.Stop() // something changed meanwhile: in a second again
-		return whyUnsettle, true
+		return whyUnsettle
 	}
-	return "", true
+	return ""
 }
 
 // offer is a direction that may be lifted.
@@ -206,6 +224,8 @@ func (r *RTP) offering() (*offer, string) {
 		return nil, ""
 	case r.guard.on:
 		return nil, whySecured
+	case r.latch.led:
+		return nil, whyLed
 	case r.lifts.barred:
 		return nil, whyUnseen
 	case !r.latch.closed || r.latch.doubtful || r.rx.ssrc == 0 && !r.rx.started:
@@ -269,11 +289,13 @@ func (r *RTP) accepting(o *offer) string {
 		return whyDeaf
 	case r.guard.on:
 		return whySecured
+	case r.latch.led:
+		return whyLed
 	case r.digits.active || len(r.digits.waiting) > 0:
 		return whyBusy
 	case !r.latch.closed || r.latch.doubtful:
 		return whyUnheard
-	case !l.started || l.from != o.stream.SSRC || !l.adopted && l.source != o.path.source.Load():
+	case !l.started || !l.adopted && (l.from != o.stream.SSRC || l.source != o.path.source.Load()):
 		return whyUnsettle
 	case !l.adopted && l.rewriting && l.young < youngUntil: // stragglers from before the splice must not pass
 		return whyUnsettle
@@ -298,11 +320,36 @@ func (r *RTP) borne(l *lift, o *offer) bool {
 	r.lifts.down, r.lifts.downSeen = l, Count{}
 	if r.line.adopted {
 		r.line.adopted, r.line.source = false, o.path.source.Load()
-		c := l.Counts()
-		r.line.seq = uint16(c.Base) + r.line.seqOff // the estimate may be ahead of the truth
+		r.line.seq = uint16(l.Counts().Base) + r.line.seqOff
 	}
 	r.tally()
 	return true
+}
+
+// recall takes over what the kernel knows of a stream that it carries: who the
+// parties are and what the receiver hears. It is newer than what was written down,
+// which may be from before the first packet.
+func (r *RTP) recall(st kernel.Stream) {
+	r.mu.Lock()
+	p, _ := r.route.(*path)
+	if !r.rx.started && !r.latch.led {
+		r.latch.found(st.Remote, r.engine.Now())
+		r.rx.ssrc = st.SSRC
+	}
+	r.mu.Unlock()
+	if p == nil {
+		return
+	}
+	to, ok := p.to.(*RTP)
+	if !ok {
+		return
+	}
+	to.mu.Lock()
+	defer to.mu.Unlock()
+	if st.From == addrPort(to.bind, to.port) && (!to.line.started || to.line.adopted) && !to.latch.led {
+		to.latch.found(st.To, r.engine.Now())
+		to.line.recall(st, r.engine.Now())
+	}
 }
 
 // lifted makes the lift what the party says, unless something changed.

@@ -75,8 +75,13 @@ func (w *kernelWorld) lifted() {
 	w.t.Helper()
 	w.talk(2500 * time.Millisecond)
 	if way := w.bridge.Way(); way != WayKernel {
-		w.t.Fatalf("way %v, want the kernel: %s", way, w.bridge.NotKernel())
+		w.t.Fatalf("way %v, want the kernel: %s", way, w.why())
 	}
+}
+
+func (w *kernelWorld) why() string {
+	_, why := w.bridge.Carried()
+	return why
 }
 
 // TestKernelCarriesWhatIsRelayed: counts, line and silence are as if the packets
@@ -128,7 +133,7 @@ func TestKernelCountsLoss(t *testing.T) {
 		w.a.seq += 65500 - w.a.seq // a jump: up to the process, and lifted again
 		w.talk(10 * time.Second)   // over the end of the sequence numbers
 		if way := w.bridge.Way(); way != WayKernel {
-			t.Errorf("way %v: %s", way, w.bridge.NotKernel())
+			t.Errorf("way %v: %s", way, w.why())
 		}
 		if s := w.a.flow.Stats(); s.Lost != 7 {
 			t.Errorf("%d lost, want 7", s.Lost)
@@ -178,7 +183,7 @@ func TestOwnDigitTakesTheStreamBack(t *testing.T) {
 		w.b.flow.SendDigit(Digit{Rune: '7'})
 		w.talk(4 * time.Second)
 		if way := w.bridge.Way(); way != WayKernel {
-			t.Errorf("way %v: %s", way, w.bridge.NotKernel())
+			t.Errorf("way %v: %s", way, w.why())
 		}
 		last := first[len(first)-1]
 		for _, p := range w.b.heard() {
@@ -278,7 +283,7 @@ func TestWhatKeepsFromTheKernel(t *testing.T) {
 				}
 				if name == "another SSRC" {
 					w.talk(400 * time.Millisecond)
-				} else if why := w.bridge.NotKernel(); why != c.why && name == "not seen by the kernel" {
+				} else if why := w.why(); why != c.why && name == "not seen by the kernel" {
 					t.Errorf("reason %q, want %q", why, c.why)
 				}
 				if way := w.bridge.Way(); way != WayRelay {
@@ -297,11 +302,15 @@ func TestRestartGoesOnInTheKernel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newKernelWorld(t)
 		w.lifted()
-		states := [2]RTPState{w.a.flow.State(), w.b.flow.State()}
+		states := [2]RTPState{{Port: w.a.flow.Port()}, {Port: w.b.flow.Port()}} // as of the answer
+		w.b.flow.SendDigit(Digit{Rune: '7'})                                    // changes the line, and nobody writes that down
+		w.talk(500 * time.Millisecond)
+		w.lifted()
+		w.b.heard()
+		said := w.a.next
 		hears := listener{format: linear}
 		w.talk(time.Second)
 		hears.hear(t, w.b.heard())
-		before := w.passed
 
 		// The next process: the first never closed its flows.
 		next := &kernelWorld{t: t, kernel: w.kernel.Restarted()}
@@ -320,21 +329,21 @@ func TestRestartGoesOnInTheKernel(t *testing.T) {
 		next.bridge = Join(next.a.flow, next.b.flow)
 		next.engine.Adopted()
 		if way := next.bridge.Way(); way != WayKernel {
-			t.Fatalf("way %v after the restart: %s", way, next.bridge.NotKernel())
+			t.Fatalf("way %v after the restart: %s", way, next.why())
 		}
 		next.talk(5 * time.Second)
 		if next.passed != 500 {
 			t.Errorf("the kernel carried %d packets, want 500", next.passed)
 		}
-		if s := next.a.flow.Stats(); s.In.Packets != uint64(next.passed+before)/2 || s.Lost != 0 {
-			t.Errorf("counted %+v, %d lost, want %d", s.In, s.Lost, (next.passed+before)/2)
+		if s := next.a.flow.Stats(); s.Lost != 0 || int(s.In.Packets) < next.passed/2 {
+			t.Errorf("counted %+v, %d lost, want more than %d", s.In, s.Lost, next.passed/2)
 		}
 		next.bridge.Need(WayTranscode)
 		next.talk(2 * time.Second)
 		next.bridge.Need(WayNone)
 		next.lifted()
 		hears.hear(t, next.b.heard())
-		hears.counts(t, 0)
+		hears.counts(t, said)
 	})
 }
 
@@ -366,7 +375,7 @@ func TestReasonWithoutKernel(t *testing.T) {
 			b.speak()
 			time.Sleep(20 * time.Millisecond)
 		}
-		if way, why := bridge.Way(), bridge.NotKernel(); way != WayRelay || why != "the kernel refuses programs (EPERM)" {
+		if way, why := bridge.Carried(); way != WayRelay || why != "the kernel refuses programs (EPERM)" {
 			t.Errorf("way %v, %q", way, why)
 		}
 	})
@@ -382,7 +391,7 @@ func TestLiftedAllocatesNothing(t *testing.T) {
 			for _, r := range flows {
 				r.sweep(w.engine.Now())
 			}
-			w.engine.lift(flows)
+			w.engine.due(flows)
 		}); n > 0 {
 			t.Errorf("%v allocations a second and call", n)
 		}

@@ -31,7 +31,10 @@ func (r *RTP) Readable(control bool, buf []byte) {
 func (r *RTP) carry(control bool, b []byte, from netip.AddrPort) {
 	now := r.engine.Now()
 	moved, ok := r.take(control, b, from, now)
-	sink := r.route
+	sink, due := r.route, r.lifts.due && r.in.Type == Media
+	if due {
+		r.lifts.due = false
+	}
 	r.mu.Unlock()
 
 	if moved && r.events.Latched != nil {
@@ -45,6 +48,9 @@ func (r *RTP) carry(control bool, b []byte, from netip.AddrPort) {
 	}
 	if r.in.Type == Event && !r.in.passed {
 		r.press(now)
+	}
+	if due {
+		r.engine.lift(r)
 	}
 }
 

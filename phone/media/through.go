@@ -31,6 +31,7 @@ func (r *RTP) Led(on bool) {
 }
 
 func (r *RTP) lead(on bool) {
+	r.ground()
 	now := r.engine.Now()
 	r.latch.lead(on, now)
 	r.control.lead(on, now)

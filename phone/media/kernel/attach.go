@@ -25,6 +25,7 @@ type attacher struct {
 	program *ebpf.Program
 	folder  string // of pins; empty: none
 	classic bool
+	handle  uint32 // of filters
 }
 
 // attach puts the program at an interface, in place of an earlier process's.
@@ -112,7 +113,7 @@ type clsact struct {
 }
 
 func (a *attacher) clsact(ifindex int) (hook, error) {
-	c := clsact{ifindex, handleOf(a.folder)}
+	c := clsact{ifindex, a.handle}
 	qdisc := appendAttributes(c.message(clsactHandle, clsactParent, 0), attribute{attributeKind, []byte("clsact\x00")})
 	_, err := ask(unix.RTM_NEWQDISC, unix.NLM_F_ACK|unix.NLM_F_CREATE|unix.NLM_F_EXCL, qdisc, 0)
 	if err != nil && !errors.Is(err, unix.EEXIST) {
@@ -130,9 +131,9 @@ func (a *attacher) clsact(ifindex int) (hook, error) {
 }
 
 // handleOf tells the filters of servers on one machine apart.
-func handleOf(folder string) uint32 {
+func handleOf(c Config) uint32 {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(folder))
+	_, _ = fmt.Fprint(h, c.Folder, c.First, c.Last)
 	return h.Sum32() | 1
 }
 

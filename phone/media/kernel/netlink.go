@@ -74,7 +74,7 @@ func ask(kind, flags uint16, body []byte, want uint16) (bodies [][]byte, err err
 	return bodies, nil
 }
 
-var errNoRoute = errors.New("kernel relay: no route")
+var errNoRoute = errors.New("no route")
 
 // findRoute asks by which interface packets to an address leave.
 func findRoute(to netip.Addr) (ifindex uint32, local bool, err error) {

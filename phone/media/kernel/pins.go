@@ -18,30 +18,41 @@ const bpffs = "/sys/fs/bpf"
 // two servers never meet and the same one finds its own. It mounts the file
 // system if that is not done and allowed.
 func FolderFor(data string) (string, error) {
-	if err := mountBPF(); err != nil {
+	if err := TryPins(); err != nil {
 		return "", err
 	}
 	info, err := os.Stat(data)
 	if err != nil {
-		return "", fmt.Errorf("kernel relay: %w", err)
+		return "", fmt.Errorf("%w", err)
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return "", fmt.Errorf("kernel relay: %s has no number", data)
+		return "", fmt.Errorf("%s has no number", data)
 	}
 	return filepath.Join(bpffs, fmt.Sprintf("tincan-%x-%x", stat.Dev, stat.Ino)), nil
+}
+
+// TryPins tells whether pins can be made.
+func TryPins() error {
+	if err := mountBPF(); err != nil {
+		return err
+	}
+	if err := unix.Access(bpffs, unix.W_OK); err != nil {
+		return fmt.Errorf("%s cannot be written: %w", bpffs, err)
+	}
+	return nil
 }
 
 func mountBPF() error {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(bpffs, &fs); err != nil {
-		return fmt.Errorf("kernel relay: %s: %w", bpffs, err)
+		return fmt.Errorf("%s: %w", bpffs, err)
 	}
 	if uint32(fs.Type) == unix.BPF_FS_MAGIC {
 		return nil
 	}
 	if err := unix.Mount("bpf", bpffs, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0700"); err != nil {
-		return fmt.Errorf("kernel relay: no bpf file system is mounted at %s: %w", bpffs, err)
+		return fmt.Errorf("no bpf file system is mounted at %s: %w", bpffs, err)
 	}
 	return nil
 }

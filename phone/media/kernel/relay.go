@@ -86,7 +86,7 @@ func (r *Relay) open() (err error) {
 	if err != nil {
 		return err
 	}
-	r.attach = attacher{program: program, folder: r.config.Folder, classic: r.config.Classic}
+	r.attach = attacher{program: program, folder: r.config.Folder, classic: r.config.Classic, handle: handleOf(r.config)}
 	if r.events, err = subscribe(); err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (r *Relay) Carry(s Stream) (*Carried, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.isBanned(s.Remote.Addr()) || r.isBanned(s.To.Addr()) {
-		return nil, errors.New("kernel relay: a party's address is banned")
+		return nil, errors.New("a party's address is banned")
 	}
 	out, err := r.route(s.To.Addr())
 	if err != nil {
@@ -196,7 +196,7 @@ func (r *Relay) Carry(s Stream) (*Carried, error) {
 		return nil, err
 	}
 	if (in.ifindex == 0) != (out.ifindex == 0) {
-		return nil, errors.New("kernel relay: one party is on this machine, the other is not")
+		return nil, errors.New("one party is on this machine, the other is not")
 	}
 	return r.table.carry(s, out)
 }
@@ -212,13 +212,17 @@ func (r *Relay) route(to netip.Addr) (route, error) {
 	}
 	mtu, known := r.mtus[int(ifindex)]
 	if !known {
-		return route{}, fmt.Errorf("kernel relay: packets to %v leave by an interface that is not served", to)
+		return route{}, fmt.Errorf("packets to %v leave by an interface that is not served", to)
 	}
 	return route{ifindex: ifindex, mtu: mtu}, nil
 }
 
 // localMTU is that of the loopback.
 const localMTU = 65536
+
+// Standing gives the stream that an earlier process left carried at a port, and
+// that nobody has taken over yet.
+func (r *Relay) Standing(port uint16) (Stream, bool) { return r.table.standing(port) }
 
 // Disown stops what an earlier process left carried and this one has not taken
 // over: call it when all calls are adopted.
@@ -256,14 +260,19 @@ func (r *Relay) isBanned(a netip.Addr) bool {
 	return slices.ContainsFunc(r.banned, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// Means tells how the program is attached, for people.
-func (r *Relay) Means() string {
+// String tells for people how the program is attached and what it carries.
+func (r *Relay) String() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	means := "TCX"
 	if r.attach.classic {
-		return "clsact"
+		means = "clsact"
 	}
-	return "TCX"
+	pins := "it outlives the process"
+	if r.config.Folder == "" {
+		pins = "it ends with the process"
+	}
+	return fmt.Sprintf("by %s at %d interfaces, %d streams; %s", means, len(r.hooks), len(r.table.carried()), pins)
 }
 
 // Close stops all streams and removes program, links and map.

@@ -43,6 +43,9 @@ func (s *Simulated) Carry(st Stream) (*Carried, error) {
 // Now is Relay.Now.
 func (s *Simulated) Now() time.Duration { return s.now() }
 
+// Standing is Relay.Standing.
+func (s *Simulated) Standing(port uint16) (Stream, bool) { return s.table.standing(port) }
+
 // Disown is Relay.Disown.
 func (s *Simulated) Disown() { s.table.disown() }
 

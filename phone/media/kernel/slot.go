@@ -83,7 +83,31 @@ func (s *slot) carries(st *Stream, out route) bool {
 	want.fill(st, out)
 	want.state, want.counts = s.state, s.counts
 	want.ifindex, want.longest = s.ifindex, s.longest
-	return *s == want && (s.ifindex == 0) == (out.ifindex == 0)
+	return s.state != 0 && *s == want && (s.ifindex == 0) == (out.ifindex == 0)
+}
+
+// stream reads back what was filled in.
+func (s *slot) stream() Stream {
+	n := 16
+	if s.family == 4 {
+		n = 4
+	}
+	addr := func(b []byte) netip.Addr { a, _ := netip.AddrFromSlice(b); return a }
+	port := func(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
+	st := Stream{
+		Port: port(s.comesPorts[2:]), Local: addr(s.comes[n : 2*n]),
+		Remote: netip.AddrPortFrom(addr(s.comes[:n]), port(s.comesPorts[:])),
+		From:   netip.AddrPortFrom(addr(s.leaves[:n]), port(s.leavesPorts[:])),
+		To:     netip.AddrPortFrom(addr(s.leaves[n:2*n]), port(s.leavesPorts[2:])),
+		SSRC:   binary.BigEndian.Uint32(s.ssrc[:]), SSRCOut: binary.BigEndian.Uint32(s.ssrcOut[:]),
+		SeqOff: uint16(s.seqOff), TimeOff: s.timeOff, Clock: s.clock,
+	}
+	for in, out := range s.payloads {
+		if out != goesUp {
+			st.Payloads = append(st.Payloads, Payload{uint8(in), out})
+		}
+	}
+	return st
 }
 
 // pair puts two addresses as they stand in an IP header.

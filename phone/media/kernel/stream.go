@@ -47,7 +47,7 @@ type Counts struct {
 }
 
 // ErrNotStanding says that no earlier process left what was asked for.
-var ErrNotStanding = errors.New("kernel relay: no earlier process left this stream")
+var ErrNotStanding = errors.New("no earlier process left this stream")
 
 // check tells why a stream cannot be carried.
 func (st *Stream) check() error {
@@ -55,15 +55,15 @@ func (st *Stream) check() error {
 	for _, a := range []netip.Addr{st.Remote.Addr(), st.Local, st.From.Addr(), st.To.Addr()} {
 		switch {
 		case !a.IsValid() || a.IsUnspecified() || a.IsMulticast():
-			return fmt.Errorf("kernel relay: %v is no address of one host", a)
+			return fmt.Errorf("%v is no address of one host", a)
 		case a.Zone() != "" || a.IsLinkLocalUnicast():
-			return fmt.Errorf("kernel relay: %v is good on one link only", a)
+			return fmt.Errorf("%v is good on one link only", a)
 		case a.Is4() != four:
-			return fmt.Errorf("kernel relay: one party speaks IPv4, the other IPv6")
+			return fmt.Errorf("one party speaks IPv4, the other IPv6")
 		}
 	}
 	if st.Remote.Port() == 0 || st.From.Port() == 0 || st.To.Port() == 0 {
-		return fmt.Errorf("kernel relay: port 0 from %v by %v to %v", st.Remote, st.From, st.To)
+		return fmt.Errorf("port 0 from %v by %v to %v", st.Remote, st.From, st.To)
 	}
 	return nil
 }

@@ -60,17 +60,16 @@ type Carried struct {
 func (t *Table) carry(st Stream, out route) (*Carried, error) {
 	i := (int(st.Port) - int(t.first)) / 2
 	if i < 0 || i >= len(t.slots) || st.Port%2 != 0 {
-		return nil, fmt.Errorf("kernel relay: port %d is none of the range's", st.Port)
+		return nil, fmt.Errorf("port %d is none of the range's", st.Port)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.owners[i] != nil {
-		return nil, fmt.Errorf("kernel relay: port %d is carried already", st.Port)
+		return nil, fmt.Errorf("port %d is carried already", st.Port)
 	}
 	s := &t.slots[i]
-	c := &Carried{Stream: st, table: t, index: i}
 	switch {
-	case st.Standing && s.state != 0 && s.carries(&st, out):
+	case st.Standing && s.carries(&st, out):
 		atomic.StoreUint32(&s.ifindex, out.ifindex)
 		atomic.StoreUint32(&s.longest, out.mtu)
 	case st.Standing:
@@ -78,6 +77,7 @@ func (t *Table) carry(st Stream, out route) (*Carried, error) {
 	default:
 		t.write(s, &st, out)
 	}
+	c := &Carried{Stream: st, table: t, index: i}
 	t.owners[i] = c
 	return c, nil
 }
@@ -134,6 +134,17 @@ func (c *Carried) Stopped() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.stopped
+}
+
+// standing gives what an earlier process left at a port.
+func (t *Table) standing(port uint16) (Stream, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := (int(port) - int(t.first)) / 2
+	if port%2 != 0 || i < 0 || i >= len(t.slots) || t.slots[i].state == 0 || t.owners[i] != nil {
+		return Stream{}, false
+	}
+	return t.slots[i].stream(), true
 }
 
 // disown stops what an earlier process left and this one has not gone on with.

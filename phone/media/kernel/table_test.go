@@ -8,6 +8,8 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 )
 
@@ -90,6 +92,13 @@ func TestAdoption(t *testing.T) {
 	}
 	after := newTable(testFirst, memory)
 	streams[0].Standing, streams[1].Standing = true, true
+	for _, st := range streams {
+		found, ok := after.standing(st.Port)
+		found.Highest, found.Standing = st.Highest, st.Standing // are not kept
+		if d := cmp.Diff(st, found, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})); !ok || d != "" {
+			t.Errorf("what stands (-want +got):\n%s", d)
+		}
+	}
 	same, err := after.carry(streams[0], route{ifindex: 4, mtu: 1400})
 	if err != nil {
 		t.Fatal(err)
