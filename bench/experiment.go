@@ -42,6 +42,7 @@ type setting struct {
 	watched    []string // those of extensions that lamps show
 	calls      int      // media ports wanted
 	tls        bool     // listens for TLS too
+	kernel     bool     // may relay in the kernel
 	data       string   // data folder of an earlier run, to start again with; new when empty
 }
 

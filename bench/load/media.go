@@ -80,9 +80,17 @@ func (r Result) Percentile(p float64) time.Duration {
 // a server has decoded and encoded has lost the time in it: count its packets,
 // and look at no delay.
 func Stream(ctx context.Context, calls []Call, d time.Duration) (Result, error) {
+	return StreamAfter(ctx, calls, 0, d, func() {})
+}
+
+// StreamAfter is Stream of which nothing counts before it has gone on for warm;
+// then it calls begin.
+func StreamAfter(ctx context.Context, calls []Call, warm, d time.Duration, begin func()) (Result, error) {
 	start := time.Now()
-	stop := start.Add(d)
-	s := stream{start: start, stop: stop, delays: make([][]time.Duration, 2*len(calls)), sent: make([]int, len(calls))}
+	stop := start.Add(warm + d)
+	timer := time.AfterFunc(warm, begin)
+	defer timer.Stop()
+	s := stream{start: start, stop: stop, warm: warm, delays: make([][]time.Duration, 2*len(calls)), sent: make([]int, len(calls))}
 	var receivers, senders sync.WaitGroup
 	for i, call := range calls {
 		for side, conn := range []*net.UDPConn{call.A, call.B} {
@@ -101,6 +109,7 @@ func Stream(ctx context.Context, calls []Call, d time.Duration) (Result, error) 
 // stream is one run; each goroutine writes an element of its own.
 type stream struct {
 	start, stop time.Time
+	warm        time.Duration
 	delays      [][]time.Duration
 	sent        []int
 }
@@ -128,9 +137,10 @@ func (s *stream) send(ctx context.Context, call Call, i int) {
 		case <-ctx.Done():
 			return
 		}
-		_, errA := call.A.WriteToUDPAddrPort(a.stamped(s.start), call.ToA)
-		_, errB := call.B.WriteToUDPAddrPort(b.stamped(s.start), call.ToB)
-		if errA == nil && errB == nil {
+		now := time.Since(s.start)
+		_, errA := call.A.WriteToUDPAddrPort(a.stamped(now), call.ToA)
+		_, errB := call.B.WriteToUDPAddrPort(b.stamped(now), call.ToB)
+		if errA == nil && errB == nil && now >= s.warm {
 			s.sent[i] += 2
 		}
 		next = next.Add(packetEvery)
@@ -152,7 +162,9 @@ func (s *stream) receive(conn *net.UDPConn, delays *[]time.Duration) {
 			continue // RTCP
 		}
 		sent := time.Duration(binary.BigEndian.Uint64(buffer[headerBytes:]))
-		*delays = append(*delays, time.Since(s.start)-sent)
+		if sent >= s.warm {
+			*delays = append(*delays, time.Since(s.start)-sent)
+		}
 	}
 }
 
@@ -167,10 +179,10 @@ func newPacket(ssrc uint32, c Codec) packet {
 }
 
 // stamped is the next packet of its flow, with the time since start within.
-func (p packet) stamped(start time.Time) []byte {
+func (p packet) stamped(now time.Duration) []byte {
 	be := binary.BigEndian
 	be.PutUint16(p[2:], be.Uint16(p[2:])+1)
 	be.PutUint32(p[4:], be.Uint32(p[4:])+samplesPerPacket)
-	be.PutUint64(p[headerBytes:], uint64(time.Since(start)))
+	be.PutUint64(p[headerBytes:], uint64(now))
 	return p
 }

@@ -146,6 +146,21 @@ func (p *Process) CPU() (time.Duration, error) {
 	return sum, err
 }
 
+// Machine is the processor time that all processes and the kernel have used since
+// the machine started (proc(5), /proc/stat).
+func Machine() (time.Duration, error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	var user, nice, system, idle, wait, irq, softirq int64
+	if _, err := fmt.Sscanf(line, "cpu %d %d %d %d %d %d %d", &user, &nice, &system, &idle, &wait, &irq, &softirq); err != nil {
+		return 0, fmt.Errorf("/proc/stat: %q: %w", line, err)
+	}
+	return time.Duration(user+nice+system+irq+softirq) * tick, nil
+}
+
 // RSS is the resident memory of it and its children in bytes. Pages that
 // children share are counted in each.
 func (p *Process) RSS() (int64, error) {
