@@ -74,3 +74,23 @@ func (s Suite) KeyLen() int {
 	known := suites()[s]
 	return known.key + known.salt
 }
+// profiled finds the suite of a DTLS-SRTP profile.
+func profiled(p dtls.SRTPProtectionProfile) Suite {
+	for _, s := range Suites() {
+		if p != 0 && suites()[s].dtls == p {
+			return s
+		}
+	}
+	return None
+}
+
+// profiles are what is offered in a handshake (RFC 5764 4.1.2).
+func profiles() (out []dtls.SRTPProtectionProfile) {
+	for _, s := range Suites() {
+		if p := suites()[s].dtls; p != 0 {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
