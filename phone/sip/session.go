@@ -110,7 +110,7 @@ func (l *leg) audio() *media.RTP {
 
 // describe makes d ours: our address and ports in each line that is taken,
 // and the text. Lines that the first answer refuses give their ports back; those
-// that a later one does keep them, since the party may want them again. mux only
+// that a later one does keep them, since the party may want them again. mux
 // only answers what was offered.
 func (l *leg) describe(d media.Description) []byte {
 	addr := l.s.advertise(l.path)
