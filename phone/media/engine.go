@@ -46,6 +46,9 @@ type Events struct {
 	// Worn tells that State has to be kept again: encrypted media have come half a
 	// round of their sequence number further.
 	Worn func()
+	// Insecure tells, once, that the party did not prove itself in a handshake
+	// (secure.ErrMismatch, secure.ErrTimeout, ...): nothing passes.
+	Insecure func(error)
 }
 
 // ErrNoPorts says that every pair of the range is in use.
@@ -72,6 +75,8 @@ type Engine struct {
 
 	stop    chan struct{}
 	sweeper sync.WaitGroup
+
+	handshakes sync.WaitGroup
 
 	mu     sync.Mutex
 	used   map[uint16]*RTP // by even port; nil: being opened
@@ -142,6 +147,7 @@ func (e *Engine) Close() error {
 	}
 	close(e.stop)
 	e.sweeper.Wait()
+	e.handshakes.Wait()
 	e.pacer.close()
 	return e.network.Close()
 }

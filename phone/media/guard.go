@@ -14,13 +14,110 @@ import (
 //	from the party: cheap look at the payload type, then tag and replay window,
 //	                then the latch: who has the key is the party, from wherever
 //	to the party:   the header's place on the line, then encrypted
+//
+// With DTLS a handshake finds the keys; until then nothing passes.
 type guard struct {
 	session *secure.Session  // nil: none, or its keys are not known yet
 	on      bool             // nothing passes in the clear
 	past    *secure.Position // of an earlier process, until there is a session
+	terms   *secure.Terms    // of the handshake; nil: keys are given
+	shake   *secure.Handshake
 }
 
-// configure takes what was agreed. A direction whose key stays goes on unbroken.
+// settle takes what was agreed: keys, or how to find them.
+func (r *RTP) settle(remote Remote) error {
+	g, terms := &r.guard, remote.Handshake
+	if terms == nil {
+		g.forget()
+		return g.configure(remote.Keys)
+	}
+	known := g.terms != nil && g.terms.Same(terms)
+	found := g.terms == nil && remote.Keys != nil // by an earlier process
+	switch {
+	case known:
+		return nil
+	case found:
+		g.terms = terms
+		return g.configure(remote.Keys)
+	}
+	g.forget()
+	g.on, g.terms = true, terms
+	if !r.closed {
+		g.shake = r.shake(*terms)
+	}
+	return nil
+}
+
+// forget ends the handshake.
+func (g *guard) forget() {
+	if g.shake != nil {
+		g.shake.Close()
+	}
+	g.terms, g.shake = nil, nil
+}
+
+// shake begins a handshake. Called with mu held.
+func (r *RTP) shake(terms secure.Terms) (h *secure.Handshake) {
+	return secure.StartHandshake(secure.HandshakeConfig{
+		Terms: terms, Group: &r.engine.handshakes,
+		Send: func(b []byte) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if !r.closed {
+				r.put(false, b, r.latch.to)
+			}
+		},
+		Done: func(k secure.Keys, err error) { r.shaken(&terms, k, err) },
+	})
+}
+
+// shaken takes what came of a handshake.
+func (r *RTP) shaken(terms *secure.Terms, k secure.Keys, err error) {
+	r.mu.Lock()
+	ours := r.guard.terms != nil && r.guard.terms.Same(terms) && !r.closed
+	if ours && err == nil {
+		err = r.guard.configure(&k)
+	}
+	r.mu.Unlock()
+	switch {
+	case !ours:
+	case err != nil:
+		if r.events.Insecure != nil {
+			r.events.Insecure(err)
+		}
+	case r.events.Worn != nil: // the keys are worth keeping
+		r.events.Worn()
+	}
+}
+
+// takeHandshake takes a datagram of DTLS from where the party may be.
+func (r *RTP) takeHandshake(b []byte, from netip.AddrPort, now time.Duration) (moved bool) {
+	if r.guard.shake == nil {
+		r.discarded.Malformed++
+		return false
+	}
+	ok, moved := r.latch.admit(from, now, func() bool { return false })
+	if !ok {
+		r.discarded.Strangers++
+		return false
+	}
+	r.heard, r.everGot = now, true
+	r.guard.shake.Take(b)
+	return moved
+}
+
+// Keys are those that encrypt media now, however they were agreed on; nil: none.
+func (r *RTP) Keys() *secure.Keys {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.guard.session == nil {
+		return nil
+	}
+	k := r.guard.session.Keys()
+	return &k
+}
+
+// configure takes keys. A direction whose key stays goes on unbroken.
 func (g *guard) configure(k *secure.Keys) error {
 	g.on = k != nil
 	switch {

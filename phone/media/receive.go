@@ -71,6 +71,8 @@ func (r *RTP) take(control bool, b []byte, from netip.AddrPort, now time.Duratio
 		return r.takeMedia(b, from, now)
 	case (kind == rtp.ZRTP || kind == rtp.STUN) && !control:
 		return false, r.takeOpaque(kind, from, now)
+	case kind == rtp.DTLS && !control:
+		return r.takeHandshake(b, from, now), false
 	}
 	r.discarded.Malformed++
 	return false, false

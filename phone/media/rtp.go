@@ -45,8 +45,11 @@ type Remote struct {
 	Clean Clean
 	// Opaque: datagrams that are not RTP and are handed on as they are (T.38).
 	Opaque bool
-	// Keys encrypt and authenticate its media (SRTP); nil: in the clear.
-	Keys *secure.Keys
+	// Keys encrypt and authenticate its media (SRTP). With a Handshake they are
+	// found by it (DTLS), and only given as an earlier process found them. Neither:
+	// in the clear.
+	Keys      *secure.Keys
+	Handshake *secure.Terms
 	// Trusted: the party is where it says, so its media is taken only from
 	// the signalled host (but any port of it).
 	Trusted bool
@@ -132,7 +135,7 @@ func (r *RTP) Configure(remote Remote) {
 	}
 	r.remote = remote
 	r.line.pinned = r.line.pinned || remote.Pinned
-	if err := r.guard.configure(remote.Keys); err != nil {
+	if err := r.settle(remote); err != nil {
 		r.engine.log.Error("media: nothing passes", "port", r.port, "error", err)
 	}
 	r.latch.expect(remote.Hosts)
@@ -339,6 +342,7 @@ func (r *RTP) Close() {
 	}
 	r.ground()
 	r.closed, r.route = true, nil
+	r.guard.forget()
 	if err := r.sock.Close(); err != nil {
 		r.engine.log.Warn("media: closing a port", "port", r.port, "error", err)
 	}

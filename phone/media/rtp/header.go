@@ -60,6 +60,7 @@ const (
 	Control      // RTCP
 	STUN
 	ZRTP
+	DTLS
 )
 
 // Classify looks at the first bytes of a datagram.
@@ -76,6 +77,8 @@ func Classify(b []byte) Kind {
 		return STUN
 	case b[0]>>4 == 1 && binary.BigEndian.Uint32(b[4:]) == zrtpCookie:
 		return ZRTP
+	case b[0] >= 20 && b[0] <= 63:
+		return DTLS
 	}
 	return Unknown
 }

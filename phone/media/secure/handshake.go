@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -72,7 +73,6 @@ type Handshake struct {
 	config HandshakeConfig
 	pipe   *pipe
 	cancel context.CancelFunc
-	ended  chan struct{}
 }
 
 // HandshakeConfig is what a Handshake needs.
@@ -83,31 +83,29 @@ type HandshakeConfig struct {
 	Send func([]byte)
 	// Done tells, once, the keys or why there are none, by the same.
 	Done func(Keys, error)
+	// Group has the handshake's goroutine: whoever closes it waits there.
+	Group *sync.WaitGroup
 }
 
 // StartHandshake begins. It ends by itself, or by Close.
 func StartHandshake(c HandshakeConfig) *Handshake {
 	ctx, cancel := context.WithCancel(context.Background())
-	h := &Handshake{config: c, pipe: newPipe(c.Send), cancel: cancel, ended: make(chan struct{})}
-	go h.run(ctx)
+	h := &Handshake{config: c, pipe: newPipe(c.Send), cancel: cancel}
+	c.Group.Go(func() { h.run(ctx) })
 	return h
 }
 
 // Take takes a datagram of the party. It is copied, or dropped if too many wait.
 func (h *Handshake) Take(b []byte) { h.pipe.take(b) }
 
-// Close ends the handshake; nothing is told after that. Ended is closed when its
-// goroutines are gone.
+// Close ends the handshake; nothing is told after that but what is being told.
 func (h *Handshake) Close() {
 	h.cancel()
 	h.pipe.shut()
 }
 
-// Ended is closed when the goroutines are gone.
-func (h *Handshake) Ended() <-chan struct{} { return h.ended }
-
 func (h *Handshake) run(ctx context.Context) {
-	defer close(h.ended)
+	defer h.cancel()
 	conn, keys, err := h.shake(ctx)
 	if ctx.Err() == nil {
 		h.config.Done(keys, err)

@@ -18,6 +18,7 @@ type end struct {
 	err      error
 	told     int
 	done     chan struct{}
+	group    sync.WaitGroup
 }
 
 // wire carries datagrams between two ends and does what a network does to them.
@@ -53,8 +54,8 @@ func shakeHands(t testing.TB, w *wire, change func(terms *[2]Terms)) {
 	for i := range w.ends {
 		e := &end{identity: terms[i].Identity, done: make(chan struct{})}
 		e.Handshake = StartHandshake(HandshakeConfig{
-			Terms: terms[i],
-			Send:  func(b []byte) { w.carry(i, bytes.Clone(b)) },
+			Terms: terms[i], Group: &e.group,
+			Send: func(b []byte) { w.carry(i, bytes.Clone(b)) },
 			Done: func(k Keys, err error) {
 				e.keys, e.err = k, err
 				if e.told++; e.told == 1 {
@@ -97,7 +98,7 @@ func (w *wire) over(t *testing.T) (first, second *end) {
 func (w *wire) close() {
 	for _, e := range w.ends {
 		e.Close()
-		<-e.Ended()
+		e.group.Wait()
 	}
 }
 
@@ -132,7 +133,7 @@ func TestHandshakeEndsByItself(t *testing.T) {
 		time.Sleep(time.Second)
 		sent := w.sent
 		for _, e := range w.ends {
-			<-e.Ended()
+			e.group.Wait()
 		}
 		if w.sent != sent {
 			t.Errorf("%d datagrams after the end", w.sent-sent)
@@ -225,8 +226,9 @@ func TestFloodIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		told := make(chan error, 1)
 		me := identity(t)
+		var group sync.WaitGroup
 		h := StartHandshake(HandshakeConfig{
-			Terms: Terms{Identity: me, Prints: []Fingerprint{me.Fingerprint()}}, Send: func([]byte) {},
+			Terms: Terms{Identity: me, Prints: []Fingerprint{me.Fingerprint()}}, Group: &group, Send: func([]byte) {},
 			Done: func(_ Keys, err error) { told <- err },
 		})
 		hello := make([]byte, 1200)
@@ -249,7 +251,7 @@ func TestFloodIsBounded(t *testing.T) {
 			t.Error("it never gave up")
 		}
 		h.Close()
-		<-h.Ended()
+		group.Wait()
 	})
 }
 

@@ -74,6 +74,7 @@ func (s Suite) KeyLen() int {
 	known := suites()[s]
 	return known.key + known.salt
 }
+
 // profiled finds the suite of a DTLS-SRTP profile.
 func profiled(p dtls.SRTPProtectionProfile) Suite {
 	for _, s := range Suites() {
@@ -93,4 +94,3 @@ func profiles() (out []dtls.SRTPProtectionProfile) {
 	}
 	return out
 }
-
