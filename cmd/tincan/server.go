@@ -27,6 +27,7 @@ import (
 	"tincan/phone/media"
 	"tincan/phone/media/kernel"
 	"tincan/phone/media/prompt"
+	"tincan/phone/media/secure"
 	"tincan/phone/message"
 	"tincan/phone/presence"
 	"tincan/phone/sip"
@@ -220,11 +221,15 @@ func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
+	identity, err := secure.NewIdentity(s.box.Derive("certificate for media"))
+	if err != nil {
+		return err
+	}
 	s.external = newOutside(s.log)
 	s.gate = gate.New(gate.Config{Settings: gateSettings(cfg), Trusted: s.isTrunk, Held: s.heldBack})
 	s.sip = sip.New(sip.Config{
 		Node: node, Realm: realm, Directory: s.directory, Bindings: s.bindings, Media: s.media,
-		Bus: &s.bus, Gate: s.gate, Public: s.isPublic, Box: s.box, Decoy: s.box.Derive("users that do not exist"), TLS: handshake, Logger: s.log,
+		Bus: &s.bus, Gate: s.gate, Public: s.isPublic, Box: s.box, Identity: identity, Decoy: s.box.Derive("users that do not exist"), TLS: handshake, Logger: s.log,
 		Resolver: s.resolver(cfg), ICE: reach,
 	}, s.settings(cfg))
 	s.onClose(s.sip.Close)

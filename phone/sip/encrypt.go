@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strings"
+	"sync"
 
 	wire "github.com/emiago/sipgo/sip"
 
@@ -13,6 +15,7 @@ import (
 	"tincan/phone/directory"
 	"tincan/phone/media"
 	"tincan/phone/media/sdp"
+	"tincan/phone/media/secure"
 	"tincan/phone/sip/transport"
 )
 
@@ -41,6 +44,7 @@ func (l *leg) hear(offer media.Description) (media.Description, *call.Cause) {
 	d, shields, why := takenOffer(offer, l.policy, l.shields)
 	l.shields = shields
 	if why == "" {
+		l.remember()
 		return d, nil
 	}
 	cause := call.Unencrypted.Why(l.party + ": " + why)
@@ -51,18 +55,47 @@ func (l *leg) hear(offer media.Description) (media.Description, *call.Cause) {
 // the next. Whoever only knows RTP/AVP refuses RTP/SAVP with 488; the other way
 // round it is the same.
 func (l *leg) mannersBy(p transport.Path) []manner {
-	switch l.policy {
-	case directory.EncryptionOff:
-		return []manner{plain}
-	case directory.EncryptionRequired:
-		return []manner{keyed}
-	case directory.EncryptionWanted:
-		return []manner{keyed, plain}
+	all := l.mannersFor(p)
+	last, known := l.s.habits.of(l.habitual())
+	if !known || l.policy == directory.EncryptionOff {
+		return all
 	}
-	if concealed(p.Protocol) {
-		return []manner{keyed, plain}
+	return append([]manner{last}, slices.DeleteFunc(all, func(m manner) bool { return m == last })...)
+}
+
+func (l *leg) mannersFor(p transport.Path) []manner {
+	switch {
+	case l.policy == directory.EncryptionOff:
+		return []manner{plain}
+	case p.Protocol == transport.WSS: // browsers know nothing else
+		return []manner{shaken}
+	case l.policy == directory.EncryptionRequired:
+		return []manner{keyed, shaken}
+	case l.policy == directory.EncryptionWanted:
+		return []manner{keyed, shaken, plain}
+	case concealed(p.Protocol):
+		return []manner{keyed, plain, shaken}
 	}
 	return []manner{plain}
+}
+
+// habitual names the device of the leg among all.
+func (l *leg) habitual() string {
+	if l.key == "" {
+		return ""
+	}
+	return l.party + " " + l.key
+}
+
+// remember keeps in what manner the device encrypts. One that does not is asked
+// again each time, since it may have been set up to.
+func (l *leg) remember() {
+	for _, sh := range l.shields {
+		if sh.secured() {
+			l.s.habits.keep(l.habitual(), sh.Manner)
+			return
+		}
+	}
 }
 
 // beside reports whether keys are offered beside RTP/AVP, to whoever refused
@@ -74,7 +107,7 @@ func (l *leg) beside() bool {
 // offerManner is the manner of lines that the party has not had yet.
 func (l *leg) offerManner() manner {
 	for _, sh := range l.shields {
-		if sh.Keys != nil {
+		if sh.secured() {
 			return sh.Manner
 		}
 	}
@@ -125,13 +158,22 @@ func (l *leg) repeat(forwards, minSE int) {
 // offer makes d our offer, and gives its text. Called with mu held.
 func (l *leg) offer(d media.Description) []byte {
 	l.shields = offering(d, l.shields, l.offerManner(), l.beside())
+	d.Streams = slices.Clone(d.Streams)
+	for i := range l.shields {
+		if sh := &l.shields[i]; sh.Manner == shaken {
+			d.Streams[i].Mux = true // one handshake for both (RFC 8842 5.1)
+			if l.path.Protocol == transport.WSS && !sh.Agreed && !strings.HasSuffix(sh.Profile, "F") {
+				sh.Profile += "F" // of browsers (RFC 8834 4.2)
+			}
+		}
+	}
 	return l.describe(d)
 }
 
 // write gives our description as the party reads it. One that says what the last
 // one said keeps its version (RFC 3264 8).
 func (l *leg) write() []byte {
-	d := shielded(l.ours, l.shields)
+	d := shielded(l.ours, l.shields, l.s.identity.Fingerprint())
 	text := sdp.Write(d, l.origin)
 	if l.origin.Version > 0 && digestOf(text) == l.said {
 		return text
@@ -157,6 +199,7 @@ func (l *leg) takeAnswer(answer media.Description) *call.Cause {
 		return &cause
 	}
 	l.theirs, l.shields = d, shields
+	l.remember()
 	return nil
 }
 
@@ -172,20 +215,93 @@ func (l *leg) unencrypted(res *wire.Response, cause call.Cause) call.Cause {
 // if it is not though that was wanted.
 func (l *leg) encrypted() (text string, missed bool) {
 	for i := range l.ours.Streams {
-		sh := at(l.shields, i)
-		switch {
-		case l.ours.Streams[i].Kind != media.Audio || l.ours.Streams[i].Refused() || len(l.theirs.Streams) <= i:
-		case sh.Keys == nil && l.policy == directory.EncryptionWanted:
-			return "none, though wanted", true
-		case sh.Keys == nil:
-			return "", false
-		case concealed(l.path.Protocol):
-			return "SDES " + sh.Keys.Suite.String(), false
-		default:
-			return "SDES " + sh.Keys.Suite.String() + ", its keys in the clear over " + string(l.path.Protocol), false
+		if st := &l.ours.Streams[i]; st.Kind == media.Audio && !st.Refused() && i < len(l.theirs.Streams) {
+			return l.encryptedBy(i)
 		}
 	}
 	return "", false
+}
+
+func (l *leg) encryptedBy(i int) (text string, missed bool) {
+	sh, keys := at(l.shields, i), l.keys(i)
+	switch {
+	case !sh.secured():
+		if l.policy == directory.EncryptionWanted {
+			return "none, though wanted", true
+		}
+		return "", false
+	case keys == nil:
+		return "DTLS, not agreed yet", false
+	case sh.Manner == shaken:
+		return "DTLS " + keys.Suite.String(), false
+	case concealed(l.path.Protocol):
+		return "SDES " + keys.Suite.String(), false
+	}
+	return "SDES " + keys.Suite.String() + ", its keys in the clear over " + string(l.path.Protocol), false
+}
+
+// keys are those in force in a line.
+func (l *leg) keys(i int) *secure.Keys {
+	if sh := at(l.shields, i); sh.Manner != shaken {
+		return sh.Keys
+	}
+	if i < len(l.lines) && l.lines[i] != nil {
+		if k := l.lines[i].Keys(); k != nil {
+			return k
+		}
+	}
+	return at(l.shields, i).Keys
+}
+
+// insecure is told that the party did not prove itself.
+func (l *leg) insecure(why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	cause := call.Unencrypted.Why(l.party + ": " + why.Error())
+	switch {
+	case l.stage >= leaving:
+		return
+	case l.stage == early && l.uac:
+		l.stage = leaving
+		l.unseat()
+		if l.client != nil {
+			l.client.Cancel(reasonFor(cause))
+		}
+	case l.stage == early:
+		l.refuse(cause)
+	default:
+		l.sendBye(cause)
+	}
+	l.post(call.Ended{Leg: l, Cause: cause})
+}
+
+// maxHabits bounds the devices whose manner is kept.
+const maxHabits = 4096
+
+// habits are in what manner devices have encrypted, so that a phone that takes but
+// one is asked for that first. Safe for any goroutine.
+type habits struct {
+	mu sync.Mutex // guards by
+	by map[string]manner
+}
+
+func (h *habits) of(device string) (m manner, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	m, ok = h.by[device]
+	return m, ok
+}
+
+func (h *habits) keep(device string, m manner) {
+	if device == "" {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.by == nil || len(h.by) >= maxHabits {
+		h.by = map[string]manner{}
+	}
+	h.by[device] = m
 }
 
 // sealed gives the keys for a restart: sealed, for this leg. "" if there are none.
@@ -196,7 +312,11 @@ func (l *leg) sealed() string {
 	if l.s.cfg.Box == nil {
 		return unkept
 	}
-	b, err := call.Encode(l.shields)
+	kept := slices.Clone(l.shields)
+	for i := range kept {
+		kept[i].Keys = l.keys(i)
+	}
+	b, err := call.Encode(kept)
 	if err != nil { // cannot be: plain data
 		l.s.cfg.Logger.Error("leg's keys cannot be written", "leg", l.id, "error", err)
 		return unkept
@@ -212,7 +332,9 @@ func (l *leg) sealContext() string { return "leg:" + l.id + "/keys" }
 
 // unsealed takes the keys back.
 func (l *leg) unsealed(text string) error {
-	defer func() { l.said = digestOf(sdp.Write(shielded(l.ours, l.shields), l.origin)) }()
+	defer func() {
+		l.said = digestOf(sdp.Write(shielded(l.ours, l.shields, l.s.identity.Fingerprint()), l.origin))
+	}()
 	switch {
 	case text == "":
 		return nil

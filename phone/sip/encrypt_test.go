@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	wire "github.com/emiago/sipgo/sip"
+
 	"tincan/phone/call"
 	"tincan/phone/directory"
 	"tincan/phone/media"
@@ -47,6 +49,13 @@ func (l *lab) encryption() (out []string) {
 		out = append(out, leg.Encryption)
 	}
 	return out
+}
+
+// refuse refuses the media of an INVITE.
+func (p *phone) refuse(in wire.Message) {
+	p.t.Helper()
+	p.answer(in, 488, "no", "")
+	p.expect("ACK")
 }
 
 func endedByRefusal(t *testing.T, l *lab, a *phone, d dlg, number string, n int, says string) {
@@ -115,8 +124,12 @@ func TestWantedEncryption(t *testing.T) {
 	if st := soundOf(t, in); st.Proto != "RTP/SAVP" || len(st.Crypto) != len(secure.Suites()) {
 		t.Errorf("offered %s with %d keys", st.Proto, len(st.Crypto))
 	}
-	b.answer(in, 488, "no", "")
-	b.expect("ACK")
+	b.refuse(in)
+	in = b.expect("INVITE")
+	if st := soundOf(t, in); st.Proto != "UDP/TLS/RTP/SAVP" || len(st.Fingerprints) != 1 || st.Setup != "actpass" || !st.Mux {
+		t.Errorf("then offered %+v", st)
+	}
+	b.refuse(in)
 	in = b.expect("INVITE")
 	if st := soundOf(t, in); st.Proto != "RTP/AVP" || len(st.Crypto) == 0 {
 		t.Errorf("then offered %s with %d keys", st.Proto, len(st.Crypto))
@@ -141,10 +154,9 @@ func TestKeysBesidePlainMedia(t *testing.T) {
 	a, b := l.phone("101"), l.phone("102")
 	b.register()
 	d := a.invite("102", a.offer())
+	b.refuse(b.expect("INVITE"))
+	b.refuse(b.expect("INVITE"))
 	in := b.expect("INVITE")
-	b.answer(in, 488, "no", "")
-	b.expect("ACK")
-	in = b.expect("INVITE")
 	line, _, _ := secure.Choose(soundOf(t, in).Crypto, secure.Crypto{})
 	b.answer(in, 200, "bt", b.offer("0")+"a=crypto:"+line.Value()+"\r\n")
 	b.expect("ACK")
@@ -170,8 +182,8 @@ func TestRequiredEncryption(t *testing.T) {
 	if st := soundOf(t, in); st.Proto != "RTP/SAVP" {
 		t.Errorf("offered %s", st.Proto)
 	}
-	b.answer(in, 488, "no", "")
-	b.expect("ACK")
+	b.refuse(in)
+	b.refuse(b.expect("INVITE"))
 	endedByRefusal(t, l, a, d, "102", 1, "extension:102 refuses encrypted media")
 
 	d = a.invite("102", a.offer())

@@ -31,6 +31,7 @@ import (
 	"tincan/phone/directory"
 	"tincan/phone/media"
 	"tincan/phone/media/ice"
+	"tincan/phone/media/secure"
 	"tincan/phone/sip/resolve"
 	"tincan/phone/sip/transaction"
 	"tincan/phone/sip/transport"
@@ -92,8 +93,11 @@ type Config struct {
 	Timers    transaction.Timers
 	// Public tells whether strangers may call a name; nil: none.
 	Public func(name string) bool
-	Box    *secret.Box // seals the keys of standing calls; nil: encrypted calls do not outlive the process
-	Decoy  []byte      // a key that outlives the process, for what unknown users are told; nil: of this process
+	// Identity proves the server to parties that shake hands (DTLS); nil: one of
+	// this process.
+	Identity *secure.Identity
+	Box      *secret.Box // seals the keys of standing calls; nil: encrypted calls do not outlive the process
+	Decoy    []byte      // a key that outlives the process, for what unknown users are told; nil: of this process
 }
 
 // Server is the SIP side. Safe for any goroutine.
@@ -109,6 +113,8 @@ type Server struct {
 	resolver  *resolve.Resolver
 	health    resolve.Health
 	links     links
+	identity  *secure.Identity
+	habits    habits
 	wg        sync.WaitGroup
 	counts    Counts
 	started   time.Time
@@ -141,6 +147,12 @@ func New(cfg Config, set Settings) *Server {
 	}
 	if s.cfg.Decoy == nil {
 		s.cfg.Decoy = s.nonces.key[:]
+	}
+	if s.identity = cfg.Identity; s.identity == nil {
+		var err error
+		if s.identity, err = secure.NewIdentity(nil); err != nil { // cannot be: it takes chance alone
+			cfg.Logger.Error("no certificate for DTLS", "error", err)
+		}
 	}
 	s.settings.Store(&set)
 	s.links = links{s: s, all: map[string]*link{}}

@@ -68,6 +68,7 @@ func (s *Server) bindAddr(p transport.Path) netip.Addr {
 func (l *leg) events(k media.Kind) media.Events {
 	e := media.Events{Digit: func(d media.Digit) { l.tell(call.Pressed{Leg: l, Digit: d}) }}
 	e.Worn = func() { l.tell(call.Changed{Leg: l}) }
+	e.Insecure = l.insecure
 	if k == media.Audio {
 		e.Dead = func() { l.tell(call.Silent{Leg: l}) }
 	}
@@ -151,7 +152,7 @@ func (l *leg) configure() {
 		}
 		r.Configure(l.reachable(media.Remote{
 			RTP: their.RTP, RTCP: their.RTCP, Mux: their.Mux && our.Mux, Direction: their.Direction,
-			Formats: agreed(their, our), Keys: at(l.shields, i).Keys, Local: our.Formats, Ptime: their.Ptime, Pinned: pinned(their), Opaque: our.Kind == media.Image,
+			Formats: agreed(their, our), Keys: at(l.shields, i).Keys, Handshake: at(l.shields, i).terms(l.s.identity), Local: our.Formats, Ptime: their.Ptime, Pinned: pinned(their), Opaque: our.Kind == media.Image,
 			Hosts:  []netip.Addr{l.path.Remote.Addr()},
 			Inband: l.sound.DTMF == directory.DTMFInband, Clean: cleaning(l.sound),
 		}))

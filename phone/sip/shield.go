@@ -3,6 +3,7 @@ package sip
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"tincan/phone/directory"
@@ -20,22 +21,34 @@ import (
 type manner uint8
 
 const (
-	plain manner = iota // RTP/AVP; with keys beside it, which the party may take (RFC 8643)
-	keyed               // keys in the description (SDES)
+	plain  manner = iota // RTP/AVP; with keys beside it, which the party may take (RFC 8643)
+	keyed                // keys in the description (SDES)
+	shaken               // keys by a handshake (DTLS)
 )
 
 // shield is how one line is secured. It is kept, sealed, while a call stands.
 type shield struct {
 	Manner  manner
-	Profile string          // of the m= line that we wrote last
-	Ours    []secure.Crypto // in it
-	Line    secure.Crypto   // of ours, in force
-	Keys    *secure.Keys    // in force; nil: in the clear
-	Agreed  bool            // the party has answered, or was
+	Profile string               // of the m= line that we wrote last
+	Ours    []secure.Crypto      // in it
+	Line    secure.Crypto        // of ours, in force
+	Keys    *secure.Keys         // in force; nil: in the clear, or a flow finds them
+	Active  bool                 // we begin the handshake
+	Setup   string               // of it, as we wrote it last
+	Prints  []secure.Fingerprint // of the party
+	Agreed  bool                 // the party has answered, or was
 }
 
-// secured reports whether there are keys in it.
-func (s shield) secured() bool { return s.Keys != nil }
+// secured reports whether nothing passes in the clear.
+func (s shield) secured() bool { return s.Keys != nil || s.Manner == shaken && s.Agreed }
+
+// terms are those of the handshake; nil: there is none.
+func (s shield) terms(i *secure.Identity) *secure.Terms {
+	if s.Manner != shaken || !s.Agreed {
+		return nil
+	}
+	return &secure.Terms{Identity: i, Active: s.Active, Prints: s.Prints}
+}
 
 // securedProfile reports whether a profile is one of SRTP.
 func securedProfile(proto string) bool { return strings.Contains(proto, "SAVP") }
@@ -52,8 +65,41 @@ func bareProfile(st *media.Stream) string {
 	return "RTP/AVP"
 }
 
-// withKeys gives the profile of the same media with keys.
+// withKeys gives the profile of the same media with keys, withHandshake that with
+// a handshake.
 func withKeys(proto string) string { return strings.Replace(proto, "RTP/AVP", "RTP/SAVP", 1) }
+
+func withHandshake(proto string) string { return "UDP/TLS/" + withKeys(proto) }
+
+// shakes reports whether a line is to be secured by a handshake: its profile is
+// one, or there is no key in it but a fingerprint.
+func shakes(st *media.Stream) bool {
+	return strings.HasPrefix(st.Proto, "UDP/TLS/") || len(st.Crypto) == 0 && slices.ContainsFunc(st.Fingerprints, secure.Fingerprint.Known)
+}
+
+// takeHand takes the handshake that an offer asks for. We wait if we may: a party
+// behind a NAT can be reached only by answering it.
+func takeHand(st *media.Stream, had shield) (sh shield, ok bool) {
+	sh = shield{Manner: shaken, Profile: st.Proto, Agreed: true, Setup: "passive", Prints: st.Fingerprints}
+	switch st.Setup {
+	case "passive":
+		sh.Active = true
+	case "actpass":
+		sh.Active = had.Manner == shaken && had.Agreed && had.Active // as it has been (RFC 8842 5.3)
+	}
+	if sh.Active {
+		sh.Setup = "active"
+	}
+	return sh.with(had), slices.ContainsFunc(st.Fingerprints, secure.Fingerprint.Known)
+}
+
+// with keeps the keys of the same handshake.
+func (s shield) with(had shield) shield {
+	if a, b := s.terms(nil), had.terms(nil); a != nil && b != nil && a.Same(b) {
+		s.Keys = had.Keys
+	}
+	return s
+}
 
 // Why a line is not taken, for people.
 const (
@@ -61,6 +107,7 @@ const (
 	offersUnknown  = "it offers %s without a key that is known here"
 	encryptionOff  = "it offers %s alone, and encryption is off"
 	answersNothing = "it answers without encryption, which is required"
+	answersNoProof = "it answers without the fingerprint that a handshake needs"
 	answersOther   = "it answers with keys that were not offered"
 )
 
@@ -74,6 +121,11 @@ func taken(st *media.Stream, policy string, had shield) (sh shield, why string) 
 			return sh, fmt.Sprintf(encryptionOff, st.Proto)
 		}
 		return sh, ""
+	}
+	if shakes(st) {
+		if hand, ok := takeHand(st, had); ok {
+			return hand, ""
+		}
 	}
 	if line, keys, ok := secure.Choose(st.Crypto, had.Line); ok {
 		sh.Manner, sh.Ours, sh.Line, sh.Keys = keyed, []secure.Crypto{line}, line, &keys
@@ -107,7 +159,7 @@ func takenOffer(offer media.Description, policy string, had []shield) (d media.D
 				why = bad
 			}
 			continue
-		case st.Kind == media.Audio && sound >= 0 && (sh.Keys == nil || shields[sound].Keys != nil):
+		case st.Kind == media.Audio && sound >= 0 && (!sh.secured() || shields[sound].secured()):
 			refuseLine(&d.Streams[i])
 			continue
 		case st.Kind == media.Audio:
@@ -147,6 +199,8 @@ func offering(d media.Description, had []shield, m manner, beside bool) []shield
 		}
 		sh := at(had, i)
 		switch {
+		case sh.Agreed && sh.Manner == shaken:
+			sh.Setup = "actpass"
 		case sh.Keys != nil:
 			sh.Ours = []secure.Crypto{sh.Line}
 		case sh.Agreed:
@@ -154,6 +208,8 @@ func offering(d media.Description, had []shield, m manner, beside bool) []shield
 		case sh.Profile != "": // it has not been answered yet
 		case m == keyed:
 			sh = shield{Manner: keyed, Profile: withKeys(st.Proto), Ours: secure.Offer()}
+		case m == shaken:
+			sh = shield{Manner: shaken, Profile: withHandshake(st.Proto), Setup: "actpass"}
 		case beside:
 			sh = shield{Profile: st.Proto, Ours: secure.Offer()}
 		default:
@@ -179,6 +235,14 @@ func accepted(answer media.Description, shields []shield, policy string) (d medi
 			continue
 		}
 		d.Streams[i].Proto = bareProfile(st)
+		if sh.Manner == shaken {
+			hand, ok := answeredHand(st, at(shields, i))
+			if !ok {
+				return d, out, answersNoProof
+			}
+			out[i] = hand
+			continue
+		}
 		line, keys, ok := secure.Accepted(sh.Ours, st.Crypto)
 		switch {
 		case ok:
@@ -195,8 +259,16 @@ func accepted(answer media.Description, shields []shield, policy string) (d medi
 	return d, out, ""
 }
 
-// shielded is a description of ours as it is written.
-func shielded(d media.Description, shields []shield) media.Description {
+// answeredHand takes the handshake that an answer agrees to.
+func answeredHand(st *media.Stream, had shield) (sh shield, ok bool) {
+	sh = had
+	sh.Agreed, sh.Prints, sh.Keys = true, st.Fingerprints, nil
+	sh.Active = st.Setup == "passive"
+	return sh.with(had), slices.ContainsFunc(st.Fingerprints, secure.Fingerprint.Known)
+}
+
+// shielded is a description of ours as it is written; print is of our certificate.
+func shielded(d media.Description, shields []shield, print secure.Fingerprint) media.Description {
 	out := d.Unkeyed()
 	for i := range out.Streams {
 		st, sh := &out.Streams[i], at(shields, i)
@@ -205,6 +277,9 @@ func shielded(d media.Description, shields []shield) media.Description {
 		}
 		st.Proto = sh.Profile
 		st.Crypto = sh.Ours
+		if sh.Manner == shaken {
+			st.Fingerprints, st.Setup = []secure.Fingerprint{print}, sh.Setup
+		}
 	}
 	return out
 }

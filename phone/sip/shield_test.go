@@ -28,7 +28,7 @@ func TestShieldsAgree(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		policies := rapid.SampledFrom(directory.Encryptions())
 		theirs := policies.Draw(rt, "policy of who answers")
-		m := rapid.SampledFrom([]manner{plain, keyed}).Draw(rt, "manner")
+		m := rapid.SampledFrom([]manner{plain, keyed, shaken}).Draw(rt, "manner")
 		beside := rapid.Bool().Draw(rt, "keys beside RTP/AVP")
 		d := media.Description{Streams: []media.Stream{soundLine("RTP/AVP")}}
 		if rapid.Bool().Draw(rt, "a picture") {
@@ -39,7 +39,7 @@ func TestShieldsAgree(t *testing.T) {
 		var a, b []shield
 		for round := range 3 {
 			a = offering(d, a, m, beside)
-			got, next, why := takenOffer(through(rt, shielded(d, a)), theirs, b)
+			got, next, why := takenOffer(through(rt, shielded(d, a, printA)), theirs, b)
 			if why != "" {
 				required := theirs == directory.EncryptionRequired && m == plain && !beside
 				if round > 0 || !required && (theirs != directory.EncryptionOff || m == plain) {
@@ -49,16 +49,22 @@ func TestShieldsAgree(t *testing.T) {
 			}
 			b = next
 			for i := range got.Streams {
-				if st := got.Streams[i]; securedProfile(st.Proto) || len(st.Crypto) > 0 {
+				if st := got.Streams[i]; securedProfile(st.Proto) || len(st.Crypto)+len(st.Fingerprints) > 0 {
 					rt.Fatalf("the call hears of %v", st)
 				}
 			}
 			var back media.Description
-			back, a, why = accepted(through(rt, shielded(got, b)), a, directory.EncryptionAuto)
+			back, a, why = accepted(through(rt, shielded(got, b, printB)), a, directory.EncryptionAuto)
 			if why != "" || securedProfile(back.Streams[0].Proto) {
 				rt.Fatalf("round %d: the answer: %s, %v", round, why, back.Streams[0])
 			}
 			for i := range a {
+				if m == shaken {
+					if x, y := a[i].terms(nil), b[i].terms(nil); x == nil || y == nil || x.Active == y.Active || x.Prints[0].Value() != printB.Value() || y.Prints[0].Value() != printA.Value() {
+						rt.Fatalf("round %d: terms %+v and %+v", round, x, y)
+					}
+					continue
+				}
 				same(rt, a[i].Keys, b[i].Keys)
 				if (a[i].Keys != nil) != (theirs != directory.EncryptionOff && (m == keyed || beside)) {
 					rt.Fatalf("round %d: keys %v", round, a[i].Keys)
@@ -75,6 +81,11 @@ func through(rt *rapid.T, d media.Description) media.Description {
 	}
 	return out
 }
+
+var (
+	printA = secure.Fingerprint{Hash: "sha-256", Digest: bytes.Repeat([]byte{10}, 32)}
+	printB = secure.Fingerprint{Hash: "sha-256", Digest: bytes.Repeat([]byte{11}, 32)}
+)
 
 func same(rt *rapid.T, a, b *secure.Keys) {
 	if (a == nil) != (b == nil) || a != nil && (a.Suite != b.Suite || !bytes.Equal(a.Local, b.Remote) || !bytes.Equal(a.Remote, b.Local)) {
