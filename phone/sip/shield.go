@@ -188,6 +188,10 @@ func at(shields []shield, i int) shield {
 	return shield{}
 }
 
+// eitherBegins is offered of a handshake: beside keys too, since some phones answer
+// any profile in the way that they are set up for.
+const eitherBegins = "actpass"
+
 // offering makes how the lines of an offer of ours are secured: those that the
 // party has had, as they are; others in a manner. beside: keys go beside RTP/AVP.
 func offering(d media.Description, had []shield, m manner, beside bool) []shield {
@@ -200,18 +204,18 @@ func offering(d media.Description, had []shield, m manner, beside bool) []shield
 		sh := at(had, i)
 		switch {
 		case sh.Agreed && sh.Manner == shaken:
-			sh.Setup = "actpass"
+			sh.Setup = eitherBegins
 		case sh.Keys != nil:
-			sh.Ours = []secure.Crypto{sh.Line}
+			sh.Ours, sh.Setup = []secure.Crypto{sh.Line}, ""
 		case sh.Agreed:
 			sh = shield{Profile: st.Proto, Agreed: true}
 		case sh.Profile != "": // it has not been answered yet
 		case m == keyed:
-			sh = shield{Manner: keyed, Profile: withKeys(st.Proto), Ours: secure.Offer()}
+			sh = shield{Manner: keyed, Profile: withKeys(st.Proto), Ours: secure.Offer(), Setup: eitherBegins}
 		case m == shaken:
-			sh = shield{Manner: shaken, Profile: withHandshake(st.Proto), Setup: "actpass"}
+			sh = shield{Manner: shaken, Profile: withHandshake(st.Proto), Setup: eitherBegins}
 		case beside:
-			sh = shield{Profile: st.Proto, Ours: secure.Offer()}
+			sh = shield{Profile: st.Proto, Ours: secure.Offer(), Setup: eitherBegins}
 		default:
 			sh = shield{Profile: st.Proto}
 		}
@@ -235,16 +239,13 @@ func accepted(answer media.Description, shields []shield, policy string) (d medi
 			continue
 		}
 		d.Streams[i].Proto = bareProfile(st)
-		if sh.Manner == shaken {
-			hand, ok := answeredHand(st, at(shields, i))
-			if !ok {
-				return d, out, answersNoProof
-			}
-			out[i] = hand
-			continue
-		}
+		hand, proves := answeredHand(st, at(shields, i))
 		line, keys, ok := secure.Accepted(sh.Ours, st.Crypto)
 		switch {
+		case sh.Manner == shaken && !proves:
+			return d, out, answersNoProof
+		case sh.Manner == shaken, proves && sh.Setup != "" && len(st.Crypto) == 0:
+			sh = hand
 		case ok:
 			sh.Manner, sh.Line, sh.Keys = keyed, line, &keys
 		case len(sh.Ours) > 0 && len(st.Crypto) > 0:
@@ -262,7 +263,7 @@ func accepted(answer media.Description, shields []shield, policy string) (d medi
 // answeredHand takes the handshake that an answer agrees to.
 func answeredHand(st *media.Stream, had shield) (sh shield, ok bool) {
 	sh = had
-	sh.Agreed, sh.Prints, sh.Keys = true, st.Fingerprints, nil
+	sh.Agreed, sh.Manner, sh.Prints, sh.Keys, sh.Ours = true, shaken, st.Fingerprints, nil, nil
 	sh.Active = st.Setup == "passive"
 	return sh.with(had), slices.ContainsFunc(st.Fingerprints, secure.Fingerprint.Known)
 }
@@ -277,7 +278,7 @@ func shielded(d media.Description, shields []shield, print secure.Fingerprint) m
 		}
 		st.Proto = sh.Profile
 		st.Crypto = sh.Ours
-		if sh.Manner == shaken {
+		if sh.Setup != "" {
 			st.Fingerprints, st.Setup = []secure.Fingerprint{print}, sh.Setup
 		}
 	}
