@@ -13,7 +13,7 @@ import (
 // sees nothing of it.
 func TestICE(t *testing.T) {
 	t.Parallel()
-	wanted := people(ada) + "ice = \"wanted\"\n" + people(bob)
+	wanted := eachByICE(ada) + people(bob)
 	ice := func(a *peer.Account) { a.ICE = true }
 	for name, phone := range map[string]func(*server) peer.Phone{
 		"baresip":  func(s *server) peer.Phone { return baresip(t, s, ada, ice) },

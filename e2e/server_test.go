@@ -38,6 +38,7 @@ type server struct {
 // the table [sip] of its configuration.
 type place struct {
 	ip        string
+	external  string // its address outside; ip when empty
 	netns     peer.Netns
 	deadMedia string
 	sip       string
@@ -78,7 +79,7 @@ func (s *server) configure(t *testing.T, extra ...string) {
 		media += fmt.Sprintf("timeout = %q", s.where.deadMedia)
 	}
 	s.write(t, "tincan.toml", fmt.Sprintf(configText, filepath.Join(s.folder, "data"), s.address(),
-		s.addressTLS(), s.where.ip, s.rtp.first, s.rtp.last, s.http, strings.Join(extra, "\n"), media, s.where.sip, s.where.more, s.addressWSS()))
+		s.addressTLS(), cmp.Or(s.where.external, s.where.ip), s.rtp.first, s.rtp.last, s.http, strings.Join(extra, "\n"), media, s.where.sip, s.where.more, s.addressWSS()))
 }
 
 // configText takes the data folder, the SIP address, the TLS address, the

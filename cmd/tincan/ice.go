@@ -16,7 +16,7 @@ func (s *server) openICE(cfg *config.Config) (*ice.Host, error) {
 	if c.Mode == "off" {
 		return nil, nil //nolint:nilnil // off is no mistake
 	}
-	host := ice.Config{Lite: c.Mode == "lite", Turn: c.Turn, User: c.User, Password: c.Password, Logger: s.log}
+	host := ice.Config{Lite: c.Mode == "lite", Turn: c.Turn, User: c.User, Password: c.Password}
 	if c.UDP != "" {
 		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(c.UDP)))
 		if err != nil {

@@ -240,6 +240,7 @@ func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
 	s.sip.SetCalls(s.exchange)
 	s.external.found = func(netip.Addr) { s.sip.Reconfigure(s.settings(s.cfg())) }
 	s.external.start(cfg.SIP.External)
+	s.sip.Reconfigure(s.settings(cfg)) // an address that was given is known by now
 	s.onClose(s.external.close)
 	return nil
 }

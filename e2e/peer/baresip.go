@@ -183,6 +183,9 @@ func (b *Baresip) accountLine(t testing.TB, codec string) string {
 	}
 	if a.ICE {
 		flows += ";medianat=ice"
+		if a.STUN != "" {
+			flows += ";stunserver=stun:" + a.STUN
+		}
 	}
 	return fmt.Sprintf("<sip:%s@%s;transport=%s>;auth_pass=%s;regint=60;answermode=%s;audio_codecs=%s%s%s\n",
 		a.Number, a.Server, a.Transport, a.Secret, mode, codec, flows, b.encryption(t))

@@ -144,6 +144,9 @@ func (l *leg) sayICE(i int, st *media.Stream) {
 		return
 	}
 	st.Mux = st.Mux || their.Refused() || s.Shares() // of a first offer, or as agreed
+	if at, control := s.Default(); at.IsValid() {
+		st.RTP, st.RTCP = at, control
+	}
 	st.ICE.Complete = true
 	if their.ICE != nil && their.ICE.Trickles() {
 		st.ICE.Options = []string{"trickle"}

@@ -11,16 +11,16 @@ import (
 	"tincan/phone/media"
 )
 
-// Times of the checks. Consent is asked for every keepalive (RFC 7675 5.1), and
-// gone after disconnected and failed together, which is also how long a way is
-// looked for. checks bounds the requests to an address that never answers: five
+// Times of the checks. Consent is asked for every keepalive (RFC 7675 5.1), in
+// doubt after disconnected, and gone after failed besides; both together are also
+// how long a way is looked for. checks bounds the requests to an address that never answers: five
 // seconds of them, so that a party may be that late to begin.
 const (
 	checkEvery   = 200 * time.Millisecond
 	checks       = 25
-	keepalive    = 5 * time.Second
-	disconnected = 10 * time.Second
-	failed       = 20 * time.Second
+	keepalive    = 2 * time.Second
+	disconnected = 5 * time.Second
+	failed       = 25 * time.Second
 	turnTimeout  = 2 * time.Second // for a relay's answer; a call waits for it
 )
 
@@ -76,7 +76,7 @@ func (a *agent) settings(ufrag, pwd string) []pion.AgentOption {
 	options := []pion.AgentOption{
 		pion.WithLocalCredentials(ufrag, pwd),
 		pion.WithNet(localNet{shared: h.net, addr: a.socket.options.Bind}),
-		pion.WithLoggerFactory(quiet{h.log}),
+		pion.WithLoggerFactory(silent{}),
 		pion.WithMulticastDNSMode(pion.MulticastDNSModeDisabled),
 		pion.WithIncludeLoopback(), pion.WithDisableActiveTCP(),
 		pion.WithCheckInterval(checkEvery), pion.WithMaxBindingRequests(checks),
@@ -244,36 +244,55 @@ func toPion(c *media.Candidate, at netip.AddrPort) pion.Candidate {
 }
 
 // checked is told of each request that had the right password.
-func (a *agent) checked(_ *stun.Message, _, remote pion.Candidate, _ *pion.CandidatePair) bool {
-	at := remoteAddr(remote)
+func (a *agent) checked(_ *stun.Message, local, remote pion.Candidate, _ *pion.CandidatePair) bool {
+	at := addrOf(remote)
 	a.mu.Lock()
 	a.heard = at
 	a.mu.Unlock()
-	a.socket.heard(a, at)
+	if a.way(local) == byPort {
+		a.socket.heard(a, at)
+	}
 	return false
 }
 
-func remoteAddr(c pion.Candidate) netip.AddrPort {
+// Ways that media takes, as Options.Found tells them.
+const (
+	byPort   = "udp"        // the flow's own port
+	byShared = "udp-shared" // the one port of all
+	byTCP    = "tcp"
+	byRelay  = "relay"
+)
+
+// way tells which a candidate of ours is.
+func (a *agent) way(local pion.Candidate) string {
+	switch {
+	case local.Type() == pion.CandidateTypeRelay:
+		return byRelay
+	case local.NetworkType().IsTCP():
+		return byTCP
+	case local.Port() != a.port.local.Port:
+		return byShared
+	}
+	return byPort
+}
+
+func addrOf(c pion.Candidate) netip.AddrPort {
 	addr, _ := netip.ParseAddr(c.Address())
 	return netip.AddrPortFrom(addr.Unmap(), uint16(c.Port()))
 }
 
 // chosen is told of the pair that media takes from now on.
 func (a *agent) chosen(local, remote pion.Candidate) {
-	by := "udp"
-	switch {
-	case local.Type() == pion.CandidateTypeRelay:
-		by = "relay"
-	case local.NetworkType().IsTCP():
-		by = "tcp"
-	case local.Port() != a.port.local.Port:
-		by = "udp-shared"
-	}
-	a.socket.chosen(a, remoteAddr(remote), by)
+	a.socket.chosen(a, addrOf(remote), addrOf(local), a.way(local))
 }
 
 func (a *agent) changed(s pion.ConnectionState) {
-	if s == pion.ConnectionStateFailed {
+	switch s {
+	case pion.ConnectionStateDisconnected:
+		a.socket.doubt(a, true)
+	case pion.ConnectionStateConnected:
+		a.socket.doubt(a, false)
+	case pion.ConnectionStateFailed:
 		a.socket.failed(a)
 	}
 }

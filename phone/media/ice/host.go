@@ -3,7 +3,6 @@ package ice
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -30,8 +29,6 @@ type Config struct {
 	// turns:relay.example.org:443?transport=tcp, with User and Password.
 	Turn           []string
 	User, Password string
-	// Logger may be nil.
-	Logger *slog.Logger
 }
 
 // maxTCP bounds the connections of ICE-TCP: a party has one, or a few while it
@@ -49,7 +46,6 @@ const (
 // goroutine.
 type Host struct {
 	config Config
-	log    *slog.Logger
 	net    transport.Net
 	turn   []*stun.URI
 	udp    *pion.UDPMuxDefault // nil: none
@@ -60,10 +56,7 @@ type Host struct {
 
 // NewHost errs when an address of a relay is none.
 func NewHost(c Config) (*Host, error) {
-	h := &Host{config: c, log: c.Logger}
-	if h.log == nil {
-		h.log = slog.New(slog.DiscardHandler)
-	}
+	h := &Host{config: c}
 	network, err := stdnet.NewNet()
 	if err != nil {
 		return nil, fmt.Errorf("ice: %w", err)
@@ -77,11 +70,11 @@ func NewHost(c Config) (*Host, error) {
 		h.turn = append(h.turn, u)
 	}
 	if c.UDP != nil {
-		h.udp = pion.NewUDPMuxDefault(pion.UDPMuxParams{Logger: quiet{h.log}, UDPConn: c.UDP, Net: network})
+		h.udp = pion.NewUDPMuxDefault(pion.UDPMuxParams{Logger: silent{}, UDPConn: c.UDP, Net: network})
 	}
 	if c.TCP != nil {
 		h.tcp = pion.NewTCPMuxDefault(pion.TCPMuxParams{
-			Listener: netutil.LimitListener(c.TCP, maxTCP), Logger: quiet{h.log},
+			Listener: netutil.LimitListener(c.TCP, maxTCP), Logger: silent{},
 			ReadBufferSize: tcpQueue, WriteBufferSize: tcpBuffer,
 			FirstStunBindTimeout: firstCheck, AliveDurationForConnFromStun: unclaimed,
 		})

@@ -1,57 +1,45 @@
 package ice
 
-import (
-	"context"
-	"fmt"
-	"log/slog"
+import "github.com/pion/logging"
 
-	"github.com/pion/logging"
-)
-
-// quiet hands on pion's log: what a party does wrong is nothing to warn of, and
-// candidates and passwords are nobody's business. What matters is told by State.
-type quiet struct{ log *slog.Logger }
+// silent is pion's log: it has the parties' passwords in it, and what a party does
+// wrong is nothing to warn of. What matters is told by Options.Found and Failed.
+type silent struct{}
 
 var (
-	_ logging.LoggerFactory = quiet{}
-	_ logging.LeveledLogger = quiet{}
+	_ logging.LoggerFactory = silent{}
+	_ logging.LeveledLogger = silent{}
 )
 
 // NewLogger is pion's.
-func (q quiet) NewLogger(string) logging.LeveledLogger { return q }
+func (silent) NewLogger(string) logging.LeveledLogger { return silent{} }
 
-func (q quiet) say(format string, args []any) {
-	if q.log.Enabled(context.Background(), slog.LevelDebug) {
-		q.log.Debug("ice: " + fmt.Sprintf(format, args...))
-	}
-}
+// Trace and the others are pion's, and say nothing.
+func (silent) Trace(string) {}
 
-// Trace and the others are pion's.
-func (q quiet) Trace(string) {}
+// Tracef says nothing.
+func (silent) Tracef(string, ...any) {}
 
-// Tracef is of each packet.
-func (q quiet) Tracef(string, ...any) {}
+// Debug says nothing.
+func (silent) Debug(string) {}
 
-// Debug is a line.
-func (q quiet) Debug(msg string) { q.say("%s", []any{msg}) }
+// Debugf says nothing.
+func (silent) Debugf(string, ...any) {}
 
-// Debugf is a line.
-func (q quiet) Debugf(format string, args ...any) { q.say(format, args) }
+// Info says nothing.
+func (silent) Info(string) {}
 
-// Info is a line.
-func (q quiet) Info(msg string) { q.Debug(msg) }
+// Infof says nothing.
+func (silent) Infof(string, ...any) {}
 
-// Infof is a line.
-func (q quiet) Infof(format string, args ...any) { q.say(format, args) }
+// Warn says nothing.
+func (silent) Warn(string) {}
 
-// Warn is a line.
-func (q quiet) Warn(msg string) { q.Debug(msg) }
+// Warnf says nothing.
+func (silent) Warnf(string, ...any) {}
 
-// Warnf is a line.
-func (q quiet) Warnf(format string, args ...any) { q.say(format, args) }
+// Error says nothing.
+func (silent) Error(string) {}
 
-// Error is a line.
-func (q quiet) Error(msg string) { q.Debug(msg) }
-
-// Errorf is a line.
-func (q quiet) Errorf(format string, args ...any) { q.say(format, args) }
+// Errorf says nothing.
+func (silent) Errorf(string, ...any) {}

@@ -35,9 +35,10 @@ type Socket struct {
 	options Options
 	ports   media.Socket // the flow's own
 
-	mu     sync.Mutex // guards the rest, and ports; held with no other lock taken
+	mu     sync.Mutex // guards the rest, and ports; held with no other lock taken but an agent's
 	closed bool
 	off    bool     // the party does not speak ICE
+	lost   bool     // it does not answer: who goes on with its media is found as without ICE
 	now    *session // carries media, or looks for its first way
 	next   *session // of a party that began anew: takes over with its first pair
 	parts  [2]part
@@ -53,6 +54,7 @@ type session struct {
 
 // part is where media of a component goes.
 type part struct {
+	local netip.AddrPort // of the relay, if the pair is by one
 	to    netip.AddrPort // the party's end of the pair; invalid: none yet
 	by    *agent         // of the pair
 	out   *outlet        // nil: the pair is on the flow's own ports
@@ -231,6 +233,14 @@ func (s *Socket) Local() *media.ICE {
 		}
 	}
 	return d
+}
+
+// Default is where the party should send who heeds no candidates: the relay's
+// addresses when media goes by one (RFC 8839 4.4.1.2.2); else none are valid.
+func (s *Socket) Default() (media, control netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.parts[0].local, s.parts[1].local
 }
 
 // Start looks for a way to the party, by what it said; mux: RTCP comes on RTP's

@@ -30,7 +30,7 @@ func (s *Socket) Recv(control bool, buf []byte) (n int, from netip.AddrPort, ok 
 		return 0, from, false
 	}
 	p := &s.parts[index(control)]
-	if from == p.to && p.out == nil || slices.Contains(p.valid, from) {
+	if s.lost || from == p.to && p.out == nil || slices.Contains(p.valid, from) {
 		return n, from, true
 	}
 	return 0, from, false
@@ -59,7 +59,7 @@ func (s *Socket) Send(control bool, b []byte, to netip.AddrPort) error {
 	defer s.mu.Unlock()
 	p := &s.parts[index(control)]
 	switch {
-	case s.off:
+	case s.off, s.lost && p.out == nil:
 		return s.ports.Send(control, b, to)
 	case p.out != nil:
 		return p.out.send(b)
@@ -102,7 +102,7 @@ func (s *Socket) has(a *agent) bool {
 
 // chosen takes a pair into use. The first pair of a session that began anew ends
 // the one before.
-func (s *Socket) chosen(a *agent, to netip.AddrPort, by string) {
+func (s *Socket) chosen(a *agent, to, local netip.AddrPort, by string) {
 	s.mu.Lock()
 	if !s.has(a) {
 		s.mu.Unlock()
@@ -110,18 +110,26 @@ func (s *Socket) chosen(a *agent, to netip.AddrPort, by string) {
 	}
 	p := &s.parts[index(a.control)]
 	p.leave()
-	p.to, p.by = to, a
-	if !slices.Contains(p.valid, to) {
-		p.valid = append(p.valid, to)
-	}
-	if by != "udp" {
+	p.to, p.by, p.local = to, a, netip.AddrPort{}
+	switch {
+	case by != byPort:
 		p.out = newOutlet(s.host, a)
+		if by == byRelay {
+			p.local = local
+		}
+	case !slices.Contains(p.valid, to):
+		p.valid = append(p.valid, to)
 	}
 	if n := s.next; n != nil && n.agents[index(a.control)] == a && s.going(n) {
 		s.drop(s.now)
 		s.now, s.next = n, nil
 	}
+	found := s.lost && !a.control
+	s.lost = s.lost && !found
 	s.mu.Unlock()
+	if found {
+		s.flow.Led(true)
+	}
 	s.flow.Settle(a.control, to)
 	if s.options.Found != nil && !a.control {
 		s.options.Found(to, by)
@@ -149,14 +157,33 @@ func (s *Socket) from(a *agent) (netip.AddrPort, bool) {
 		return netip.AddrPort{}, false
 	case p.to.IsValid():
 		return p.to, true
-	case len(p.valid) > 0:
-		return p.valid[len(p.valid)-1], true
 	}
-	return netip.AddrPort{}, false
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.heard, a.heard.IsValid()
 }
 
-// failed is told that an agent gave up: of a session that began anew, media
-// keeps to the old one; else there is no way to send any more (RFC 7675 5.1).
+// doubt is told that the party does not answer any more, or does again. Its NAT may
+// have given it another port: many phones then go on sending and begin nothing
+// anew, so that until it answers the latch finds where its media comes from.
+func (s *Socket) doubt(a *agent, on bool) {
+	s.mu.Lock()
+	if s.now == nil || s.now.agents[index(a.control)] != a || a.control || s.lost == on || s.off {
+		s.mu.Unlock()
+		return
+	}
+	s.lost = on
+	to := s.parts[0].to
+	s.mu.Unlock()
+	s.flow.Led(!on)
+	if !on && to.IsValid() {
+		s.flow.Settle(false, to)
+	}
+}
+
+// failed is told that an agent gave up. Of a session that began anew, media keeps
+// to the old one. A party that had answered is found by its media if at all; one
+// that never did is sent nothing.
 func (s *Socket) failed(a *agent) {
 	s.mu.Lock()
 	if !s.has(a) {

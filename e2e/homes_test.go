@@ -1,0 +1,158 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"tincan/e2e/peer"
+)
+
+// Homes on an internet of namespaces, with documentation addresses (RFC 5737):
+//
+//	home 1: 10.77.1.2 ── 10.77.1.1 nat 198.51.100.11 ──┐
+//	                                                    ├─ 198.51.100.1 public
+//	home 2: 10.77.2.2 ── 10.77.2.1 nat 198.51.100.12 ──┘
+//
+// Each NAT gives every pair of addresses another port, and lets in only what
+// answers: nobody behind two of them reaches anybody without a relay.
+type homes struct {
+	internet // public alone is used
+	home     []home
+}
+
+type home struct {
+	nat, lan        peer.Netns
+	inside, outside string // addresses of the machine in it, and of its NAT
+}
+
+func newHomes(t *testing.T, n int) homes {
+	t.Helper()
+	peer.NeedRoot(t)
+	peer.Need(t, "ip", "nft")
+	id := fmt.Sprintf("%d%s", os.Getpid(), strings.ToLower(t.Name()[len(t.Name())-3:]))
+	h := homes{internet: internet{public: peer.Netns("tc-net-" + id)}}
+	h.space(t, h.public)
+	public := string(h.public)
+	h.ip(t, "-n", public, "link", "add", "net", "type", "bridge")
+	h.ip(t, "-n", public, "address", "add", publicIP+"/24", "dev", "net")
+	h.ip(t, "-n", public, "link", "set", "net", "up")
+	h.ip(t, "-n", public, "route", "add", "default", "dev", "net") // what is for nobody is lost, as outside; coturn gives up at an error
+	for i := 1; i <= n; i++ {
+		o := home{
+			nat: peer.Netns(fmt.Sprintf("tc-nat%d-%s", i, id)), lan: peer.Netns(fmt.Sprintf("tc-lan%d-%s", i, id)),
+			inside: fmt.Sprintf("10.77.%d.2", i), outside: fmt.Sprintf("198.51.100.%d", 10+i),
+		}
+		h.space(t, o.nat)
+		h.space(t, o.lan)
+		port := fmt.Sprintf("home%d", i)
+		h.ip(t, "link", "add", "out", "netns", string(o.nat), "type", "veth", "peer", "name", port, "netns", public)
+		h.ip(t, "-n", string(o.nat), "address", "add", o.outside+"/24", "dev", "out")
+		h.ip(t, "-n", string(o.nat), "link", "set", "out", "up")
+		h.ip(t, "-n", public, "link", "set", port, "master", "net", "up")
+		gateway := fmt.Sprintf("10.77.%d.1", i)
+		h.wire(t, o.nat, "in", gateway, o.lan, "nat", o.inside)
+		h.ip(t, "-n", string(o.lan), "route", "add", "default", "via", gateway)
+		h.run(t, "ip", "netns", "exec", string(o.nat), "sysctl", "-qw", "net.ipv4.ip_forward=1")
+		o.rules(t, "")
+		h.home = append(h.home, o)
+	}
+	return h
+}
+
+func (h homes) space(t *testing.T, ns peer.Netns) {
+	t.Helper()
+	h.ip(t, "netns", "add", string(ns))
+	t.Cleanup(func() { h.ip(t, "netns", "delete", string(ns)) })
+	h.ip(t, "-n", string(ns), "link", "set", "lo", "up")
+}
+
+// rules are of the NAT; in: what it lets in unasked.
+func (o home) rules(t *testing.T, in string) {
+	t.Helper()
+	command := exec.Command("ip", "netns", "exec", string(o.nat), "nft", "-f", "-")
+	command.Stdin = strings.NewReader(fmt.Sprintf(`table ip nat
+delete table ip nat
+table ip nat {
+	chain in {
+		type nat hook prerouting priority dstnat
+		%s
+	}
+	chain out {
+		type nat hook postrouting priority srcnat
+		meta l4proto { tcp, udp } oifname "out" masquerade fully-random
+	}
+}
+table ip filter
+delete table ip filter
+table ip filter {
+	chain forward {
+		type filter hook forward priority filter
+		iifname "out" ct state { established, related } accept
+		iifname "out" ct status dnat accept
+		iifname "out" drop
+	}
+}
+`, in))
+	if output, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("nft: %v\n%s", err, output)
+	}
+}
+
+// forwards lets SIP in to a machine in the home, and nothing else.
+func (o home) forwards(t *testing.T, port int) {
+	t.Helper()
+	o.rules(t, fmt.Sprintf(`iifname "out" udp dport %[1]d dnat to %[2]s
+		iifname "out" tcp dport %[1]d dnat to %[2]s`, port, o.inside))
+}
+
+// TestICEBehindTwoNATs: a server at home, of which only SIP is let in, and a phone
+// at another home: media goes by a relay that the server asks for.
+func TestICEBehindTwoNATs(t *testing.T) {
+	h := newHomes(t, 2)
+	relay := peer.StartTurn(t, publicIP, h.public)
+	own, far := h.home[0], h.home[1]
+	s := startServerAt(t, place{
+		ip: own.inside, external: own.outside, netns: own.lan,
+		more: fmt.Sprintf("[ice]\nturn = [%q]\nuser = %q\npassword = %q\n", "turn:"+relay.Address, relay.User, relay.Password),
+	}, eachByICE(bob)+people(ada))
+	own.forwards(t, s.sip)
+	a := baresip(t, s, ada, func(a *peer.Account) { a.IP, a.Netns = own.inside, own.lan })
+	b := baresip(t, s, bob, func(b *peer.Account) {
+		b.IP, b.Netns, b.Server, b.ICE, b.STUN = far.inside, far.lan, fmt.Sprintf("%s:%d", own.outside, s.sip), true, relay.Address
+	})
+	connect(t, b, a, ada)
+	s.Await(t, wayTo(bob))
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, b, a)
+	if said := strings.Join(s.Output(), "\n"); !strings.Contains(said, `"by":"relay"`) {
+		t.Errorf("not by the relay:\n%s", said)
+	}
+}
+
+// TestICEPhonesBehindNATs: both phones are behind NATs of their own, the server is
+// in between.
+func TestICEPhonesBehindNATs(t *testing.T) {
+	h := newHomes(t, 2)
+	s := startServerAt(t, place{ip: publicIP, netns: h.public}, eachByICE(ada, bob))
+	a := baresip(t, s, ada, func(a *peer.Account) { a.IP, a.Netns, a.ICE = h.home[0].inside, h.home[0].lan, true })
+	b := baresip(t, s, bob, func(b *peer.Account) { b.IP, b.Netns, b.ICE = h.home[1].inside, h.home[1].lan, true })
+	connect(t, a, b, bob)
+	s.Await(t, wayTo(ada))
+	hearEachOther(t, a, adaTone, b, bobTone)
+	h.home[0].rules(t, "") // the NAT forgets, and gives other ports
+	h.run(t, "ip", "netns", "exec", string(h.home[0].nat), "conntrack", "-F")
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, a, b)
+}
+
+// eachByICE are people whose phones are offered ICE.
+func eachByICE(numbers ...string) string {
+	space := ""
+	for _, n := range numbers {
+		space += people(n) + "ice = \"wanted\"\n"
+	}
+	return space
+}
