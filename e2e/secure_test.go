@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"tincan/e2e/peer"
 )
@@ -112,6 +114,69 @@ func TestWantedEncryptionIsMissed(t *testing.T) {
 	hearEachOther(t, a, adaTone, b, bobTone)
 	if got := s.encryption(t)["extension:"+bob]; got != "none, though wanted" {
 		t.Errorf("shown as %q", got)
+	}
+	hangUp(t, a, b)
+}
+
+// TestEncryptedCallIsAdopted: the sound of an encrypted call comes back after kill
+// -9, however its keys were agreed.
+func TestEncryptedCallIsAdopted(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"srtp", "dtls"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			s := startServer(t, people(ada, bob)+"encryption = \"wanted\"\n")
+			a, b := linphone(t, s, ada, encrypted("srtp")), baresip(t, s, bob, encrypted(how))
+			connect(t, a, b, bob)
+			hearEachOther(t, a, adaTone, b, bobTone)
+			before := fmt.Sprint(s.encryption(t))
+			deadline := time.Now().Add(soundBack)
+			s.crash(t)
+			a.Ear().HearsBy(t, bobTone, deadline)
+			b.Ear().HearsBy(t, adaTone, deadline)
+			if got := fmt.Sprint(s.encryption(t)); got != before {
+				t.Errorf("encrypted by %s, before by %s", got, before)
+			}
+			hangUp(t, a, b)
+			s.awaitNoCalls(t)
+		})
+	}
+}
+
+// TestEncryptedHold: a phone that holds and resumes is heard again, with the same
+// keys or others.
+func TestEncryptedHold(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"srtp", "dtls"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			s := startServer(t, people(ada, bob))
+			a, b := linphone(t, s, ada, by(s, "tls"), encrypted(how)), baresip(t, s, bob, by(s, "tls"), encrypted("srtp"))
+			connect(t, a, b, bob)
+			hearEachOther(t, a, adaTone, b, bobTone)
+			for range 2 {
+				a.Hold(t)
+				b.Ear().HearsNot(t, adaTone)
+				a.Resume(t)
+				hearEachOther(t, a, adaTone, b, bobTone)
+			}
+			hangUp(t, a, b)
+		})
+	}
+}
+
+// TestZRTPBetweenPhones: two phones that agree on keys with each other show the same
+// short words: what they say to each other for that passes untouched.
+func TestZRTPBetweenPhones(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, people(ada, bob))
+	zrtp := func(a *peer.Account) { a.Encryption = "zrtp" }
+	a, b := linphone(t, s, ada, zrtp), linphone(t, s, bob, zrtp)
+	connect(t, a, b, bob)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	one, other := a.ShortWords(t), b.ShortWords(t)
+	if one == "" || one != other {
+		t.Errorf("one shows %q, the other %q", one, other)
 	}
 	hangUp(t, a, b)
 }

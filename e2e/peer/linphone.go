@@ -252,3 +252,12 @@ func (l *Linphone) rate() int {
 }
 
 var _ Phone = (*Linphone)(nil)
+
+// ShortWords waits for the short authentication string of ZRTP, which both people
+// read to each other.
+func (l *Linphone) ShortWords(t testing.TB) string {
+	t.Helper()
+	line := l.Await(t, "is fully encrypted and auth token is")
+	_, words, _ := strings.Cut(line, "token is ")
+	return words
+}

@@ -121,7 +121,7 @@ func TestWantedEncryption(t *testing.T) {
 	b.register()
 	d := a.invite("102", a.offer())
 	in := b.expect("INVITE")
-	if st := soundOf(t, in); st.Proto != "RTP/SAVP" || len(st.Crypto) != len(secure.Suites()) {
+	if st := soundOf(t, in); st.Proto != "RTP/SAVP" || len(st.Crypto) != len(secure.Offer()) {
 		t.Errorf("offered %s with %d keys", st.Proto, len(st.Crypto))
 	}
 	b.refuse(in)

@@ -127,11 +127,14 @@ func (c Crypto) LogValue() slog.Value { return slog.StringValue(c.String()) }
 // usable reports whether the line can be taken.
 func (c Crypto) usable() bool { return c.Suite != None && len(c.Key) > 0 && !c.Barred }
 
-// Offer makes the lines of an offer, each with a key of its own.
+// Offer makes the lines of an offer, each with a key of its own. AES-256 with a
+// short tag is left out, to keep the message short: who knows it knows the long one.
 func Offer() []Crypto {
 	var out []Crypto
 	for i, s := range Suites() {
-		out = append(out, Crypto{Tag: uint32(i + 1), Suite: s, Name: s.String(), Key: NewKey(s)})
+		if s != AES256CM32 {
+			out = append(out, Crypto{Tag: uint32(i + 1), Suite: s, Name: s.String(), Key: NewKey(s)})
+		}
 	}
 	return out
 }
