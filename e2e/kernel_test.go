@@ -2,9 +2,12 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -92,27 +95,41 @@ func TestKernelRelayOutlivesTheServer(t *testing.T) {
 //
 //	left 203.0.113.2 ── 203.0.113.1 server 198.51.100.1 ── 198.51.100.2 right
 //	  2001:db8:1::2      2001:db8:1::1      2001:db8:2::1    2001:db8:2::2
-type street struct{ left, middle, right peer.Netns }
+type street struct {
+	left, middle, right peer.Netns
+	out                 string // the interface of the outer two
+}
 
-func newStreet(t *testing.T) street {
+// streets counts them, so that each has names of its own.
+var streets atomic.Int32
+
+// paving is what the cables of a street are like.
+type paving struct {
+	vlan bool // packets have a tag
+	sums bool // UDP checksums are made by who sends, and looked at by who receives
+}
+
+func newStreet(t *testing.T, as paving) street {
 	t.Helper()
 	peer.NeedRoot(t)
-	peer.Need(t, "ip", "nsenter")
-	id := strings.ToLower(t.Name()[max(0, len(t.Name())-4):])
-	id = strings.NewReplacer("/", "", "_", "").Replace(id)
-	n := street{peer.Netns("tc-l-" + id), peer.Netns("tc-m-" + id), peer.Netns("tc-r-" + id)}
+	peer.Need(t, "ip", "nsenter", "ethtool")
+	id := fmt.Sprintf("%d-%d", os.Getpid(), streets.Add(1))
+	n := street{peer.Netns("tc-l-" + id), peer.Netns("tc-m-" + id), peer.Netns("tc-r-" + id), "out"}
+	if as.vlan {
+		n.out = "out.7"
+	}
 	for _, ns := range []peer.Netns{n.left, n.middle, n.right} {
 		command(t, "ip", "netns", "add", string(ns))
 		t.Cleanup(func() { command(t, "ip", "netns", "delete", string(ns)) })
 		command(t, "ip", "-n", string(ns), "link", "set", "lo", "up")
 	}
-	n.wire(t, n.left, "left", "203.0.113", "2001:db8:1")
-	n.wire(t, n.right, "right", "198.51.100", "2001:db8:2")
+	n.wire(t, as, n.left, "left", "203.0.113", "2001:db8:1")
+	n.wire(t, as, n.right, "right", "198.51.100", "2001:db8:2")
 	return n
 }
 
 // wire lays a cable from a namespace's interface "out" to the middle.
-func (n street) wire(t *testing.T, ns peer.Netns, name, four, six string) {
+func (n street) wire(t *testing.T, as paving, ns peer.Netns, name, four, six string) {
 	t.Helper()
 	command(t, "ip", "link", "add", "out", "netns", string(ns), "type", "veth", "peer", "name", name, "netns", string(n.middle))
 	for _, end := range []struct {
@@ -120,6 +137,17 @@ func (n street) wire(t *testing.T, ns peer.Netns, name, four, six string) {
 		dev  string
 		host string
 	}{{ns, "out", "2"}, {n.middle, name, "1"}} {
+		if as.sums {
+			command(t, "nsenter", "--net=/run/netns/"+string(end.ns), "--", "ethtool", "-K", end.dev, "tx", "off", "rx", "off")
+		}
+		command(t, "ip", "-n", string(end.ns), "link", "set", end.dev, "up")
+		if as.vlan {
+			tagged := end.dev + ".7"
+			if out, err := exec.Command("ip", "-n", string(end.ns), "link", "add", "link", end.dev, "name", tagged, "type", "vlan", "id", "7").CombinedOutput(); err != nil {
+				t.Skipf("this kernel has no VLANs: %s", out)
+			}
+			end.dev = tagged
+		}
 		command(t, "ip", "-n", string(end.ns), "address", "add", four+"."+end.host+"/24", "dev", end.dev)
 		command(t, "ip", "-n", string(end.ns), "address", "add", six+"::"+end.host+"/64", "dev", end.dev, "nodad")
 		command(t, "ip", "-n", string(end.ns), "link", "set", end.dev, "up")
@@ -139,11 +167,16 @@ func command(t *testing.T, name string, args ...string) {
 // capture at the called phone's end shows the packets pass while the server stands
 // still and while there is none.
 func TestKernelRelayBetweenNetworks(t *testing.T) {
-	for name, hosts := range map[string][3]string{
-		"IPv4": {"203.0.113.2", "203.0.113.1", "198.51.100.2"},
-		"IPv6": {"2001:db8:1::2", "2001:db8:1::1", "2001:db8:2::2"},
+	four := [3]string{"203.0.113.2", "203.0.113.1", "198.51.100.2"}
+	six := [3]string{"2001:db8:1::2", "2001:db8:1::1", "2001:db8:2::2"}
+	for name, c := range map[string]struct {
+		hosts [3]string
+		as    paving
+	}{
+		"IPv4": {four, paving{}}, "IPv4 with sums": {four, paving{sums: true}}, "IPv4 in a VLAN": {four, paving{vlan: true}},
+		"IPv6": {six, paving{}}, "IPv6 with sums": {six, paving{sums: true}}, "IPv6 in a VLAN": {six, paving{vlan: true}},
 	} {
-		t.Run(name, func(t *testing.T) { throughTheStreet(t, newStreet(t), hosts) })
+		t.Run(name, func(t *testing.T) { throughTheStreet(t, newStreet(t, c.as), c.hosts) })
 	}
 }
 
@@ -157,7 +190,7 @@ func throughTheStreet(t *testing.T, n street, hosts [3]string) {
 	connect(t, a, b, bob)
 	hearEachOther(t, a, adaTone, b, bobTone)
 	s.awaitWay(t, "kernel")
-	wire := peer.CaptureRTP(t, n.right, "out")
+	wire := peer.CaptureRTP(t, n.right, n.out)
 
 	s.Signal(t, syscall.SIGSTOP)
 	wire.AwaitMore(t, wireLength)

@@ -21,7 +21,7 @@ func (x *examination) kernel(context.Context) {
 	}
 	if err := kernel.Try(); err != nil {
 		x.warn(check, "calls are relayed by the process, which takes more of the processor: "+err.Error(),
-			`run it as root or with CAP_BPF and CAP_NET_ADMIN, on Linux 5.14 or later; or set kernel = "off" in [rtp] to be told no more`)
+			`run it as root or with CAP_BPF and CAP_NET_ADMIN, on Linux 5.11 or later; or set kernel = "off" in [rtp] to be told no more`)
 		return
 	}
 	if err := kernel.TryPins(); err != nil {
