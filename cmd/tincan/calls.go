@@ -16,8 +16,8 @@ import (
 func callsCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "calls", Short: "List the calls of this moment", Args: takes(),
-		Long: `Lists the calls of this moment with their legs, or ends one. An ID is what
-tincan trace --call takes.`,
+		Long: `Lists the calls of this moment with their legs and what is wrong with their sound,
+or ends one. An ID is what tincan quality and tincan trace --call take.`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			c, err := o.server()
 			if err != nil {
@@ -69,6 +69,9 @@ func printCalls(o *options, list []call.Snapshot) error {
 		rows = append(rows, callRow(c))
 		for _, leg := range c.Legs {
 			rows = append(rows, legRow(leg))
+			for _, trouble := range leg.Troubles {
+				rows = append(rows, []string{"  !", "", trouble})
+			}
 		}
 	}
 	return table(o.out, "no calls", []string{"ID", "STATE", "FROM", "TO", "FOR", "CARRIED"}, rows)

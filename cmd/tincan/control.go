@@ -70,7 +70,7 @@ func (s *server) controlHandler() http.Handler {
 	r.mux.HandleFunc("GET /trace", s.traceStream)
 	o := &objects{
 		store: s.store, box: s.box, space: s.space, ledger: s.ledger,
-		devices: func(number string) int { return len(s.bindings.For(number)) },
+		devices: func(number string) int { return len(s.bindings.For(number)) }, quality: s.exchange.Quality,
 	}
 	o.handle(r)
 	return r.mux

@@ -84,7 +84,7 @@ func command(out, errOut io.Writer) *cobra.Command {
 	root.AddCommand(serveCommand(o), versionCommand(o))
 	root.AddCommand(
 		applyCommand(o), exportCommand(o), historyCommand(o), revertCommand(o), extensionCommand(o), trunkCommand(o),
-		statusCommand(o), callsCommand(o), playCommand(o), recordCommand(o), mixCommand(o), recordsCommand(o), registrationsCommand(o), trunksCommand(o), messageCommand(o), traceCommand(o),
+		statusCommand(o), callsCommand(o), playCommand(o), recordCommand(o), mixCommand(o), recordsCommand(o), qualityCommand(o), registrationsCommand(o), trunksCommand(o), messageCommand(o), traceCommand(o),
 		doctorCommand(o),
 	)
 	return root

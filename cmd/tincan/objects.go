@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"tincan/phone/app"
+	"tincan/phone/call"
 	"tincan/phone/call/record"
 	"tincan/phone/dialplan"
 	"tincan/phone/directory"
@@ -28,7 +29,8 @@ type objects struct {
 	box     *secret.Box
 	space   *space.Space
 	ledger  *record.Ledger
-	devices func(number string) int // that are registered; nil: nobody knows
+	devices func(number string) int                      // that are registered; nil: nobody knows
+	quality func(id string) ([]call.PartyQuality, error) // of a call that stands; nil: none does
 }
 
 // openSpace puts the owners of objects together. applied is called after each
@@ -74,6 +76,7 @@ func (o *objects) handle(r *routes) {
 	r.get("/history", o.history)
 	r.post("/revert/{n}", o.revert)
 	r.get("/records", o.records)
+	r.get("/quality/{id}", o.qualityOf)
 	r.get("/messages", o.waitingTexts)
 	r.get("/extensions", o.extensions)
 	r.post("/extensions", o.addExtension)

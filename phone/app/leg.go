@@ -7,6 +7,7 @@ import (
 	"tincan/phone/call"
 	"tincan/phone/codec"
 	"tincan/phone/media"
+	"tincan/phone/media/quality"
 )
 
 // leg is an application's side of a call (call.Leg). It answers at once.
@@ -101,6 +102,7 @@ func (l *leg) Alert(int, *media.Description)  {}
 func (l *leg) Answer(media.Description)       {}
 func (l *leg) Prepare(media.Description)      {}
 func (l *leg) Renew(media.Description)        {}
+func (l *leg) Quality() quality.Account       { return quality.Account{} }
 func (l *leg) Hangup(call.Cause)              {}
 func (l *leg) Reply(media.Description, error) {}
 

@@ -77,6 +77,7 @@ type Call struct {
 	sound       *media.Bridge // of them, that of the voices
 	sounds      []*attached
 	music       [2]*attached // what a side on hold hears
+	troubles    []trouble
 	ring        *time.Timer
 	ledger      *time.Timer // the ledger has until then to answer
 	splice      *time.Timer // until the standing call is written again
@@ -170,6 +171,8 @@ func (c *Call) handle(m any) {
 		c.takenOver(m)
 	case Pressed:
 		c.pressed(m)
+	case Troubled:
+		c.troubled(m)
 	case Silent:
 		c.silent(m)
 	case Changed:
@@ -184,6 +187,8 @@ func (c *Call) handle(m any) {
 		}
 	case end:
 		c.finish(m.cause, "server")
+	case askQuality:
+		c.tellQuality(m)
 	case attach:
 		c.attach(m)
 	case detach:
@@ -206,6 +211,8 @@ func (c *Call) late(m any) {
 	switch m := m.(type) {
 	case attach:
 		m.done <- ErrNoCall
+	case askQuality:
+		m.answer <- nil
 	case Offered:
 		m.Leg.Reply(media.Description{}, Normal)
 	case Ended:

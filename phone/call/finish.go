@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tincan/phone/call/record"
+	"tincan/phone/media/quality"
 )
 
 type recordWritten struct{}
@@ -138,10 +139,15 @@ func (c *Call) record(cause Cause) record.Record {
 
 func legRecord(l Leg, start, answered time.Time, cause Cause, s side) record.Leg {
 	i := l.Info()
+	var fared *quality.Account
+	if a := l.Quality(); !answered.IsZero() && (len(a.Samples) > 0 || len(a.Troubles) > 0) {
+		fared = &a
+	}
 	return record.Leg{
 		ID: l.ID(), Kind: i.Kind, Party: i.Party, Device: i.Device, CallID: i.CallID, Remote: i.Remote,
 		Start: start, Answer: answered, End: time.Now(), Cause: cause.Kind, Code: cause.Code,
 		Codec: s.codec, CodecBy: s.decided(i), Encryption: i.Encryption,
 		PacketsIn: i.Stats.In.Packets, PacketsOut: i.Stats.Out.Packets, Lost: uint64(max(i.Stats.Lost, 0)), JitterMS: i.Stats.Jitter,
+		Quality: fared,
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"tincan/phone/call/record"
 	"tincan/phone/codec"
 	"tincan/phone/media"
+	"tincan/phone/media/quality"
 	"tincan/phone/media/rtp"
 	"tincan/phone/media/udp"
 )
@@ -117,6 +118,7 @@ func (l *leg) Alert(code int, _ *media.Description) {
 }
 func (l *leg) Prepare(media.Description)  {}
 func (l *leg) Renew(media.Description)    {}
+func (l *leg) Quality() quality.Account   { return quality.Account{} }
 func (l *leg) Answer(d media.Description) { l.do(func() { l.answers = append(l.answers, d) }) }
 func (l *leg) Offer(d media.Description)  { l.do(func() { l.offers = append(l.offers, d) }) }
 func (l *leg) Digit(d media.Digit)        { l.do(func() { l.digits = append(l.digits, d) }) }

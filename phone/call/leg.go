@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"tincan/phone/media"
+	"tincan/phone/media/quality"
 )
 
 // Leg is one party's side of a call: a SIP dialog, an IAX2 call, or an
@@ -45,6 +46,8 @@ type Leg interface {
 	Able() media.Description
 	// Release gives the media back. The call does it once, at the end.
 	Release()
+	// Quality is how the party's sound has fared since the answer.
+	Quality() quality.Account
 	// Info is what records and people want to know.
 	Info() Info
 	// State is what Router.Revive needs to go on with an answered leg after a
@@ -143,6 +146,12 @@ type (
 		Leg   Leg
 		Digit media.Digit
 	}
+	// Troubled tells of what users hear of the party, or of it hearing them, that
+	// begins or is over.
+	Troubled struct {
+		Leg     Leg
+		Trouble quality.Trouble
+	}
 	// Silent means that nothing has come from the party for too long.
 	Silent struct{ Leg Leg }
 	// Changed means that what State gives is worth writing again.
@@ -166,6 +175,7 @@ func (e Referred) from() Leg     { return e.Leg }
 func (e Redirected) from() Leg   { return e.Leg }
 func (e Picked) from() Leg       { return e.Leg }
 func (e Pressed) from() Leg      { return e.Leg }
+func (e Troubled) from() Leg     { return e.Leg }
 func (e Silent) from() Leg       { return e.Leg }
 func (e Changed) from() Leg      { return e.Leg }
 func (e Ended) from() Leg        { return e.Leg }

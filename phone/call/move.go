@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tincan/phone/media"
+	"tincan/phone/media/quality"
 )
 
 // A leg moves between calls by offer and accept:
@@ -251,6 +252,7 @@ func (a absent) Alert(int, *media.Description)  {}
 func (a absent) Answer(media.Description)       {}
 func (a absent) Prepare(media.Description)      {}
 func (a absent) Renew(media.Description)        {}
+func (a absent) Quality() quality.Account       { return quality.Account{} }
 func (a absent) Hangup(Cause)                   {}
 func (a absent) Offer(media.Description)        {}
 func (a absent) Reply(media.Description, error) {}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tincan/phone/media"
+	"tincan/phone/media/quality"
 )
 
 // A party that refers the other to a number (RFC 3515) is served here, whatever
@@ -243,6 +244,7 @@ func (s *standIn) Hangup(cause Cause) {
 
 func (s *standIn) Prepare(media.Description)      {}
 func (s *standIn) Renew(media.Description)        {}
+func (s *standIn) Quality() quality.Account       { return quality.Account{} }
 func (s *standIn) Offer(media.Description)        {}
 func (s *standIn) Reply(media.Description, error) {}
 func (s *standIn) Digit(media.Digit)              {}

@@ -43,6 +43,8 @@ type LegView struct {
 	CalledIn bool `json:"called_in,omitempty"`
 	Rang     bool `json:"rang,omitempty"`
 	Up       bool `json:"up,omitempty"` // it is answered
+	// Troubles are what users hear of the party at present, in words.
+	Troubles []string `json:"troubles,omitempty"`
 	// The tags of SIP's dialog, for those who may pick the call up.
 	OurTag   string `json:"-"`
 	TheirTag string `json:"-"`
@@ -104,6 +106,7 @@ func (c *Call) view(l Leg, s side, rang, up bool) LegView {
 	return LegView{
 		ID: l.ID(), Party: i.Party, CallID: i.CallID, Remote: i.Remote, Codec: s.codec, CodecBy: s.decided(i), Held: s.held,
 		Encryption: i.Encryption, CalledIn: i.CalledIn, Rang: rang, Up: up, OurTag: i.OurTag, TheirTag: i.TheirTag,
+		Troubles: c.troublesOf(l),
 	}
 }
 

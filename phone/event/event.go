@@ -92,6 +92,16 @@ type Sound struct {
 	Detail  string        `json:"detail,omitempty"`
 }
 
+// Quality is something that users hear of a call that begins or is over.
+type Quality struct {
+	Time   time.Time `json:"time"`
+	Call   string    `json:"call"`
+	Party  string    `json:"party"`
+	Kind   string    `json:"kind"` // no-audio, not-heard, loss-in, loss-out, jitter, delay
+	Step   string    `json:"step"` // "begins" or "over"
+	Detail string    `json:"detail,omitempty"`
+}
+
 // Speaking is someone in a conference beginning or ending to speak.
 type Speaking struct {
 	Time time.Time `json:"time"`

@@ -4,11 +4,27 @@ import (
 	"encoding/binary"
 	"time"
 
+	"tincan/phone/media/quality"
 	"tincan/phone/media/rtp"
 )
 
 // reportEvery is the interval of reports made here (RFC 3550 6.2).
 const reportEvery = 5 * time.Second
+
+// sentReport is a sender report that the party may name.
+type sentReport struct {
+	middle uint32
+	at     time.Duration
+}
+
+// sentKept is how many sender reports are remembered.
+const sentKept = 4
+
+// noteSent remembers a sender report.
+func (s *reports) noteSent(middle uint32, at time.Duration) {
+	s.sent[s.sentNext%sentKept] = sentReport{middle, at}
+	s.sentNext++
+}
 
 // reports is what is said and heard by RTCP. The owner's lock guards it.
 type reports struct {
@@ -16,28 +32,42 @@ type reports struct {
 	cname string
 	last  time.Duration // own report sent
 
-	// The last sender report to the party, and from it.
-	sentMiddle, gotMiddle uint32
-	sentAt, gotAt         time.Duration
+	// The last sender report from the party, and those to it: parties that report at
+	// the same moments name the one before the last.
+	gotMiddle uint32
+	gotAt     time.Duration
+	sent      [sentKept]sentReport
+	sentNext  uint8
 
 	// What the party says of our line.
 	rtt      time.Duration
 	lost     int32
 	fraction uint8
 	jitter   uint32 // ticks
+	// When it said so, and when it reported at all; 0: never.
+	blockAt, heardAt time.Duration
+	metrics          *quality.Reported // nil: it sends none
 }
 
 // read keeps what the party's reports say of the line that it hears.
 func (s *reports) read(c rtp.Compound, l *line, now time.Duration) {
+	s.heardAt = now
 	c.Visit(&rtp.Visitor{
+		Metrics: func(m rtp.Metrics) {
+			if l.started && m.SSRC() == l.ssrc {
+				s.extended(m)
+			}
+		},
 		Info: func(i rtp.SenderInfo) { s.gotMiddle, s.gotAt = i.Middle(), now },
 		Block: func(b rtp.Block) {
 			if !l.started || b.SSRC() != l.ssrc {
 				return
 			}
-			s.lost, s.fraction, s.jitter = b.Lost(), b.Fraction(), b.Jitter()
-			if last := b.LastReport(); last != 0 && last == s.sentMiddle {
-				s.rtt = max(now-s.sentAt-b.Delay(), 0)
+			s.lost, s.fraction, s.jitter, s.blockAt = b.Lost(), b.Fraction(), b.Jitter(), now
+			for _, r := range s.sent {
+				if last := b.LastReport(); last != 0 && last == r.middle {
+					s.rtt = max(now-r.at-b.Delay(), 0)
+				}
 			}
 		},
 	})
@@ -53,7 +83,7 @@ func (r *RTP) sendControl(p *Packet) {
 		c = translate(c, &r.line, p.origin)
 	}
 	c.Visit(&rtp.Visitor{Info: func(i rtp.SenderInfo) {
-		r.reports.sentMiddle, r.reports.sentAt = i.Middle(), p.Arrival
+		r.reports.noteSent(i.Middle(), p.Arrival)
 	}})
 	if len(c) > 0 {
 		r.writeControl(c)
@@ -114,7 +144,7 @@ func (r *RTP) originate(now time.Duration) {
 			At: at, Time: r.line.now(now),
 			Packets: uint32(r.out.Packets), Octets: uint32(r.out.Octets),
 		}
-		r.reports.sentMiddle, r.reports.sentAt = uint32(rtp.NTP(at)>>16), now
+		r.reports.noteSent(uint32(rtp.NTP(at)>>16), now)
 	}
 	if report.Received != nil && r.reports.gotMiddle != 0 {
 		report.Received.LastReport = r.reports.gotMiddle

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"tincan/phone/media/quality"
 	"tincan/phone/media/udp"
 )
 
@@ -40,6 +41,9 @@ type Events struct {
 	Digit func(Digit)
 	// Dead tells, once, that media which should come does not.
 	Dead func()
+	// Trouble tells of what users hear that begins, or is over, of a flow that is
+	// judged.
+	Trouble func(quality.Trouble)
 	// Latched tells where the party's media really comes from, each time
 	// that changes.
 	Latched func(netip.AddrPort)

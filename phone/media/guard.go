@@ -176,6 +176,9 @@ func (g *guard) suite() string {
 func (r *RTP) unseal(b []byte) ([]byte, bool) {
 	if len(b) < rtp.HeaderLen || r.byPT[b[1]&0x7f] == 0 {
 		r.discarded.Unknown++
+		if len(b) > 1 {
+			r.judge.unknownPT = b[1] & 0x7f
+		}
 		return nil, false
 	}
 	if r.guard.session == nil { // early: it cannot be read yet

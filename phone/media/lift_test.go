@@ -138,6 +138,11 @@ func TestKernelCountsLoss(t *testing.T) {
 		if s := w.a.flow.Stats(); s.Lost != 7 {
 			t.Errorf("%d lost, want 7", s.Lost)
 		}
+		w.a.flow.mu.Lock()
+		defer w.a.flow.mu.Unlock()
+		if runs := w.a.flow.rx.runs; runs != 7 {
+			t.Errorf("%d losses alone, want 7", runs)
+		}
 	})
 }
 

@@ -93,11 +93,13 @@ func (r *RTP) takeMedia(b []byte, from netip.AddrPort, now time.Duration) (moved
 	place := r.byPT[h.PT]
 	if place == 0 {
 		r.discarded.Unknown++
+		r.judge.unknownPT = h.PT
 		return false, false
 	}
 	ok, moved = r.admit(from, h, now)
 	if !ok {
 		r.discarded.Strangers++
+		r.judge.stranger = from
 		return false, false
 	}
 	f := &r.local[place-1]

@@ -22,13 +22,15 @@ type reception struct {
 	cycles  uint32 // of the sequence number, in the upper half
 	clock   uint32
 
-	received uint32 // since base
+	received uint32        // since base
+	at       time.Duration // the last packet's arrival
 	transit  uint32
 	jitter   uint32 // ticks, times 16
 
 	// Of runs before the present one.
 	packets, octets uint64
 	lost            int64
+	runs            uint64 // of losses, one packet after the other
 
 	priorExpected, priorReceived uint32 // at the last report
 }
@@ -38,12 +40,16 @@ func (r *reception) take(h rtp.Header, octets int, clock uint32, now time.Durati
 	if !r.follows(h) {
 		r.restart(h, clock)
 	} else if ahead := int16(h.Seq - r.highest); ahead > 0 {
+		if ahead > 1 {
+			r.runs++
+		}
 		if h.Seq < r.highest {
 			r.cycles += 1 << 16
 		}
 		r.highest = h.Seq
 	}
 	r.received++
+	r.at = now
 	r.packets++
 	r.octets += uint64(octets)
 	r.spread(h, clock, now)

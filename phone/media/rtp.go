@@ -92,6 +92,7 @@ type RTP struct {
 	keys    keysIn
 	digits  digitsOut
 	reports reports
+	judge   judge
 
 	out       Count
 	sending   codec.Format
@@ -234,6 +235,9 @@ func (r *RTP) Route(to Sink) {
 	if r.route != to {
 		r.groundUp()
 	}
+	if r.route == nil && to != nil {
+		r.judge.since = r.engine.Now()
+	}
 	r.route = to
 }
 
@@ -308,11 +312,17 @@ func (r *RTP) sweep(now time.Duration) {
 	r.tally()
 	dead := r.dies(now)
 	digit, lost := r.keys.forgotten(now)
+	troubles := r.assess(now)
 	r.originate(now)
 	worn := r.guard.session != nil && r.guard.session.Moved()
 	r.mu.Unlock()
 	if worn && r.events.Worn != nil {
 		r.events.Worn()
+	}
+	for _, t := range troubles {
+		if r.events.Trouble != nil {
+			r.events.Trouble(t)
+		}
 	}
 	if dead && r.events.Dead != nil {
 		r.events.Dead()
@@ -325,8 +335,7 @@ func (r *RTP) sweep(now time.Duration) {
 // dies tells, once, that a party which should be sending is not.
 func (r *RTP) dies(now time.Duration) bool {
 	timeout := r.engine.config.Timeout
-	should := r.remote.Direction&SendOnly != 0 && !r.muted && !r.closed && !r.remote.Opaque // a fax pauses
-	if timeout == 0 || r.dead || !should || now-max(r.heard, r.expected) <= timeout {
+	if timeout == 0 || r.dead || !r.should() || now-max(r.heard, r.expected) <= timeout {
 		return false
 	}
 	r.dead = true

@@ -48,18 +48,22 @@ func (r *RTP) tallyUp(l *lift) {
 	r.lifts.slipped = 0
 }
 
-// carried counts packets that the kernel counted.
+// carried counts packets that the kernel counted. It does not know which were lost
+// one after the other: each counts as alone.
 func (r *reception) carried(c kernel.Counts, packets, octets uint64, clock uint32, at time.Duration) {
 	if !r.started { // an earlier process heard the beginning
 		r.started, r.base = true, c.Base+1
 		r.highest, r.cycles = uint16(c.Base), c.Base&^0xffff
 	}
+	missing := r.missing()
 	if int32(c.Highest-r.extended()) > 0 {
 		r.highest, r.cycles = uint16(c.Highest), c.Highest&^0xffff
 	}
 	r.received += uint32(packets)
 	r.packets += packets
 	r.octets += octets
+	r.at = at
+	r.runs += uint64(max(r.missing()-missing, 0))
 	r.jitter, r.clock, r.transit = c.Jitter, clock, ticks(at, clock)-c.Time
 }
 

@@ -11,6 +11,7 @@ import (
 	"tincan/phone/call"
 	"tincan/phone/directory"
 	"tincan/phone/media"
+	"tincan/phone/media/quality"
 	"tincan/phone/sip/digest"
 	"tincan/phone/sip/transaction"
 	"tincan/phone/sip/transport"
@@ -392,9 +393,19 @@ func (l *leg) Release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r := l.audio(); r != nil {
-		l.lastStats = r.Stats()
+		l.lastStats, l.lastJudged = r.Stats(), r.Account()
 	}
 	l.closeLines()
+}
+
+// Quality tells how the party's sound fares (call.Leg).
+func (l *leg) Quality() quality.Account {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r := l.audio(); r != nil {
+		return r.Account()
+	}
+	return l.lastJudged
 }
 
 // Able is the party's latest description (call.Leg).

@@ -55,7 +55,7 @@ type link struct {
 	route   []string       // Service-Route of the registration (RFC 3608)
 
 	attached *attachment // nil where we do not register
-	quality  quality
+	probed   probed
 }
 
 // take notes how the trunk is set up.

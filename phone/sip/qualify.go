@@ -19,9 +19,9 @@ import (
 func (k *link) qualify(now time.Time) {
 	k.mu.Lock()
 	t := k.trunk
-	due := t.Qualify > 0 && t.Accept != "register" && !now.Before(k.quality.next)
+	due := t.Qualify > 0 && t.Accept != "register" && !now.Before(k.probed.next)
 	if due {
-		k.quality.next = now.Add(t.Qualify)
+		k.probed.next = now.Add(t.Qualify)
 	}
 	k.mu.Unlock()
 	if !due {
@@ -132,13 +132,13 @@ func (r *round) heard(target resolve.Target, err error) {
 // found notes whether a trunk is up.
 func (k *link) found(state, why string, target resolve.Target) {
 	k.mu.Lock()
-	changed := k.quality.state != state
+	changed := k.probed.state != state
 	if changed {
-		k.quality.state, k.quality.since = state, time.Now()
+		k.probed.state, k.probed.since = state, time.Now()
 	}
-	k.quality.error = why
+	k.probed.error = why
 	if state == stateUp {
-		k.quality.target = target
+		k.probed.target = target
 	}
 	k.mu.Unlock()
 	if !changed {

@@ -195,5 +195,6 @@ func (l *leg) reopen(lines []lineState) error {
 			r.Restore(*line.State)
 		}
 	}
+	l.judge()
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"tincan/phone/directory"
 	"tincan/phone/media"
 	"tincan/phone/media/ice"
+	"tincan/phone/media/quality"
 	"tincan/phone/media/sdp"
 	"tincan/phone/sip/transport"
 )
@@ -26,7 +27,9 @@ type session struct {
 	theirsNext media.Description // its offer that is being answered
 	ours       media.Description // ours, with addresses
 	origin     sdp.Origin
+	judged     bool // the party should be heard: its sound is judged
 	lastStats  media.Stats
+	lastJudged quality.Account
 }
 
 // open gets ports for the lines of d that are not refused and have none yet.
@@ -71,6 +74,7 @@ func (l *leg) events(k media.Kind) media.Events {
 	e.Insecure = l.insecure
 	if k == media.Audio {
 		e.Dead = func() { l.tell(call.Silent{Leg: l}) }
+		e.Trouble = func(t quality.Trouble) { l.tell(call.Troubled{Leg: l, Trouble: t}) }
 	}
 	return e
 }
@@ -157,6 +161,19 @@ func (l *leg) configure() {
 			Inband: l.sound.DTMF == directory.DTMFInband, Clean: cleaning(l.sound),
 		}))
 		l.beginICE(i, their, our)
+	}
+	if l.judged {
+		l.judge()
+	}
+}
+
+// judge begins the account of the party's sound. Called with mu held.
+func (l *leg) judge() {
+	l.judged = true
+	for i, r := range l.lines {
+		if r != nil && i < len(l.ours.Streams) && l.ours.Streams[i].Kind == media.Audio {
+			r.Judge(strings.TrimPrefix(l.party, "extension:"), l.ours.Streams[i].RTP)
+		}
 	}
 }
 

@@ -207,7 +207,7 @@ func (k *link) status() TrunkStatus {
 	st := TrunkStatus{
 		Name: k.name, State: stateOpen, In: k.in, Out: k.out, Limit: k.trunk.Limit,
 	}
-	t, a, q := k.trunk, k.attached, k.quality
+	t, a, q := k.trunk, k.attached, k.probed
 	k.mu.Unlock()
 	switch {
 	case t.Accept == "register":
@@ -242,8 +242,8 @@ func (a *attachment) status(st *TrunkStatus) {
 	}
 }
 
-// quality is what OPTIONS have found out.
-type quality struct {
+// probed is what OPTIONS have found out.
+type probed struct {
 	state  string // "" before the first answer
 	since  time.Time
 	error  string

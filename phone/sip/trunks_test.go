@@ -244,14 +244,14 @@ func TestQualify(t *testing.T) {
 	}
 	k := l.sip.links.all["out"]
 	k.mu.Lock()
-	k.quality.next = time.Time{} // it is time again
+	k.probed.next = time.Time{} // it is time again
 	k.mu.Unlock()
 	carrier.answer(carrier.expect("OPTIONS"), 503, "x", "")
 	if st := l.state("out", "down"); !strings.Contains(st.Error, "503 X") {
 		t.Errorf("%+v", st)
 	}
 	k.mu.Lock()
-	k.quality.next = time.Time{}
+	k.probed.next = time.Time{}
 	k.mu.Unlock()
 	carrier.expect("OPTIONS") // and nobody answers
 	carrier.answer(carrier.expect("OPTIONS"), 200, "x", "")

@@ -235,6 +235,7 @@ func (l *leg) established(res *wire.Response) {
 		return
 	}
 	l.configure()
+	l.judge()
 	l.closeRefused()
 	l.timer.agreed(l, res)
 	l.post(call.Answered{Leg: l, Answer: media.Within(l.ours, l.theirs)})

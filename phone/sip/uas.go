@@ -266,6 +266,7 @@ func (l *leg) give(answer media.Description) {
 	res := l.dialogReply(l.invite, wire.StatusOK)
 	l.timer.agree(l, res)
 	withSDP(res, l.settled(answer))
+	l.judge()
 	l.stage = answered
 	if !l.asked.IsZero() && time.Since(l.asked) > l.s.timers().Lifetime() { // nobody repeats it that long (RFC 3261 13.3.1.4)
 		l.inviteTx.Forget()

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"tincan/phone/media/quality"
 )
 
 // legRow is a leg as the call's row has it. Times are microseconds since 1970.
@@ -26,6 +28,8 @@ type legRow struct {
 	Out     uint64  `json:"out,omitempty"`
 	Lost    uint64  `json:"lost,omitempty"`
 	Jitter  float64 `json:"jitter,omitempty"`
+
+	Quality *quality.Account `json:"quality,omitempty"`
 }
 
 // writeLegs gives the columns legs and parties.
@@ -34,7 +38,7 @@ func writeLegs(legs []Leg) (text, parties string, err error) {
 	for i, g := range legs {
 		rows[i] = legRow{
 			g.ID, g.Kind, g.Party, g.Device, g.CallID, g.Remote, micro(g.Start), micro(g.Answer), micro(g.End),
-			g.Cause, g.Code, g.Codec, g.CodecBy, g.Encryption, g.PacketsIn, g.PacketsOut, g.Lost, g.JitterMS,
+			g.Cause, g.Code, g.Codec, g.CodecBy, g.Encryption, g.PacketsIn, g.PacketsOut, g.Lost, g.JitterMS, g.Quality,
 		}
 		parties += " " + g.Party
 	}
@@ -51,7 +55,7 @@ func readLegs(text string) ([]Leg, error) {
 	for _, r := range rows {
 		legs = append(legs, Leg{
 			r.ID, r.Kind, r.Party, r.Device, r.CallID, r.Remote, moment(r.Start), moment(r.Answer), moment(r.End),
-			r.Cause, r.Code, r.Codec, r.CodecBy, r.Crypt, r.In, r.Out, r.Lost, r.Jitter,
+			r.Cause, r.Code, r.Codec, r.CodecBy, r.Crypt, r.In, r.Out, r.Lost, r.Jitter, r.Quality,
 		})
 	}
 	return legs, nil

@@ -19,6 +19,7 @@ const (
 
 // Filter chooses records.
 type Filter struct {
+	ID    string    // that call alone; empty: any
 	Since time.Time // started then or later; zero: from the beginning
 	Party string    // a destination that called, was called, or had a leg; empty: any
 	Limit int       // the most that are given; 0: 100; at most MaxLimit
@@ -44,7 +45,11 @@ var literal = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 func calls(tx *store.Tx, f Filter) ([]Record, error) {
 	query := `SELECT id, node, started, answered, ended, caller, name, dialled, callee, cause, sip_code, ended_by, legs FROM record_call`
 	var args []any
-	if f.Party != "" {
+	switch {
+	case f.ID != "":
+		query += ` WHERE id = ?`
+		args = append(args, f.ID)
+	case f.Party != "":
 		query += ` WHERE caller = ? OR callee = ? OR parties LIKE ? ESCAPE '!'`
 		args = append(args, f.Party, f.Party, "% "+literal.Replace(f.Party)+" %")
 	}

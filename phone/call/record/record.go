@@ -14,6 +14,8 @@ package record
 
 import (
 	"time"
+
+	"tincan/phone/media/quality"
 )
 
 // Record is a call that ended. Times in it are kept to the microsecond; a zero
@@ -56,6 +58,8 @@ type Leg struct {
 	PacketsOut uint64    `json:"packets_out"`
 	Lost       uint64    `json:"lost"`      // of those from the party
 	JitterMS   float64   `json:"jitter_ms"` // RFC 3550 A.8
+	// Quality is how its sound fared; nil: too short to say.
+	Quality *quality.Account `json:"quality,omitempty"`
 }
 
 // Interrupted is the cause of a call that the process did not see end.

@@ -89,6 +89,8 @@ type Visitor struct {
 	Block func(Block)
 	// Seq is a sequence number in a negative acknowledgement of target.
 	Seq func(target, seq []byte)
+	// Metrics is a VoIP metrics block of an XR; Target is not called for it.
+	Metrics func(Metrics)
 }
 
 // Visit walks over the packets.
@@ -118,8 +120,11 @@ func (v *Visitor) packet(p []byte) {
 		for i := range count {
 			call(v.Sender, body[i*ssrcLen:][:ssrcLen])
 		}
-	case typeAPP, typeXR:
+	case typeAPP:
 		call(v.Sender, body[:ssrcLen])
+	case typeXR:
+		call(v.Sender, body[:ssrcLen])
+		v.extended(body[ssrcLen:])
 	case typeRTPFB, typePSFB:
 		v.feedback(p, body)
 	}

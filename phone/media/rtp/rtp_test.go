@@ -224,6 +224,7 @@ func FuzzEvent(f *testing.F) {
 func FuzzControl(f *testing.F) {
 	r := rtp.Report{SSRC: 1, CNAME: "abc", Received: &rtp.Received{SSRC: 5}, Sent: rtp.Sent{Packets: 1}}
 	f.Add(r.Append(nil))
+	f.Add(append([]byte{0x80, 207, 0, 10, 0, 0, 0, 1, 7, 0, 0, 8}, make([]byte, 32)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		before := bytes.Clone(b)
 		c, err := rtp.ParseControl(b)
@@ -236,6 +237,11 @@ func FuzzControl(f *testing.F) {
 				Sender: move, Target: move,
 				Info:  func(s rtp.SenderInfo) { s.SetTime(s.Time() + by) },
 				Block: func(b rtp.Block) { b.SetSSRC(b.SSRC() + by) },
+				Metrics: func(m rtp.Metrics) {
+					if rating, said := m.R(); m.Loss() > 1 || m.Discard() > 1 || m.BurstDensity() > 1 || said && rating > 255 || m.RTT() < 0 || m.EndDelay() < 0 {
+						t.Fatalf("%x", m)
+					}
+				},
 			}
 		}
 		c.Visit(shift(3))

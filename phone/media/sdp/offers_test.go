@@ -111,7 +111,7 @@ func offers() []described {
 						format(98, "telephone-event", 48000, ""), mu, a,
 					},
 					Feedback: []media.Feedback{{All: true, Value: "trr-int 5000"}},
-					Passed:   []string{"zrtp-hash:1.10 0c1f2e"},
+					Passed:   []string{"zrtp-hash:1.10 0c1f2e", "rtcp-xr:rcvr-rtt=all:10000 stat-summary=loss,dup,jitt,TTL voip-metrics"},
 				},
 				{
 					Kind: media.Video, Name: "video", Proto: "RTP/AVPF", RTP: at("[2001:db8::17]:9078"), Direction: media.RecvOnly,

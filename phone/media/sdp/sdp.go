@@ -48,9 +48,13 @@ type Origin struct {
 	Addr        netip.Addr
 }
 
+// extended is the attribute of reports that a party wants, of the session or of a
+// stream (RFC 3611 5).
+const extended = "rtcp-xr"
+
 // passed are the attributes handed on from one party to the other.
 var passed = map[string]bool{
-	"zrtp-hash": true, "framerate": true, "imageattr": true, "content": true, "label": true, "extmap": true,
+	"zrtp-hash": true, extended: true, "framerate": true, "imageattr": true, "content": true, "label": true, "extmap": true,
 }
 
 type parser struct {
@@ -60,6 +64,7 @@ type parser struct {
 	direction media.Direction // of the session
 	stream    *media.Stream   // nil: session level
 	security  security        // of the session
+	reports   string          // rtcp-xr of the session
 	listed    []string        // formats of the stream as written
 	ice       media.ICE       // of the session
 }
@@ -233,6 +238,9 @@ func (p *parser) format(pt uint8) *codec.Format {
 
 func (p *parser) attribute(n int, value string) error {
 	name, arg, _ := strings.Cut(value, ":")
+	if name == extended && p.stream == nil {
+		p.reports = value
+	}
 	if p.direct(name) || p.iceAttribute(name, arg) || p.secures(name, arg) || p.stream == nil {
 		return nil
 	}
@@ -373,6 +381,9 @@ func (p *parser) endStream() {
 	if s.Refused() || s.Kind != media.Other && s.Kind != media.Image && len(s.Formats) == 0 {
 		*s = media.Stream{Kind: s.Kind, Name: s.Name, Proto: s.Proto, Raw: p.listed}
 		return
+	}
+	if isExtended := func(a string) bool { return strings.HasPrefix(a, extended) }; p.reports != "" && s.Kind == media.Audio && !slices.ContainsFunc(s.Passed, isExtended) {
+		s.Passed = append(s.Passed, p.reports)
 	}
 	s.ICE = p.settledICE(s.ICE)
 	p.security.settle(s)
