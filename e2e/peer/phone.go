@@ -48,6 +48,7 @@ type Account struct {
 	Flows     []string      // host:port of each way to the server, which it keeps one flow by (RFC 5626, baresip)
 	KeepAlive time.Duration // how often it shows that it is there; its own choice when 0 (linphone)
 	Trace     bool          // prints the SIP it sends and receives (baresip)
+	Relays    any           // RTCConfiguration of its page (browser)
 	STUN      string        // host:port that tells it its address outside (baresip)
 	ICE       bool          // looks for its way by ICE (baresip, linphone)
 	Auto      bool          // answers by itself

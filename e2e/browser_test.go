@@ -1,0 +1,39 @@
+package e2e
+
+import (
+	"testing"
+
+	"tincan/e2e/peer"
+)
+
+// browser starts and registers a phone in a browser.
+func browser(t *testing.T, s *server, number string, change ...func(*peer.Account)) *peer.Browser {
+	t.Helper()
+	a := account(s, number)
+	a.Server = s.addressWSS()
+	for _, c := range change {
+		c(&a)
+	}
+	return peer.StartBrowser(t, a)
+}
+
+// A browser and a desk phone hear each other, whoever calls.
+func TestBrowserAndDeskPhone(t *testing.T) {
+	s := startServer(t, people(ada, bob))
+	a, b := browser(t, s, ada), baresip(t, s, bob)
+	connect(t, a, b, bob)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, a, b)
+	connect(t, b, a, ada)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, b, a)
+}
+
+// Two browsers hear each other.
+func TestTwoBrowsers(t *testing.T) {
+	s := startServer(t, people(ada, bob))
+	a, b := browser(t, s, ada), browser(t, s, bob)
+	connect(t, a, b, bob)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, b, a)
+}
