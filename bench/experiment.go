@@ -43,6 +43,7 @@ type setting struct {
 	calls      int      // media ports wanted
 	tls        bool     // listens for TLS too
 	kernel     bool     // may relay in the kernel
+	encryption string   // of both parties of calls to 9000, as space.toml has it; its own choice when empty
 	data       string   // data folder of an earlier run, to start again with; new when empty
 }
 

@@ -111,6 +111,11 @@ func stand(server *running, own string, n int, takes load.Codec) ([]load.Call, f
 		return nil, nil, err
 	}
 	board.Take(takes)
+	return standing(board, n)
+}
+
+// standing sets up calls by SIP.
+func standing(board *load.Switchboard, n int) ([]load.Call, func(), error) {
 	var calls []load.Call
 	hangUp := func() {
 		board.Close()

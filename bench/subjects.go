@@ -83,6 +83,9 @@ func (s setting) space() string {
 	var b strings.Builder
 	if s.callee != "" {
 		fmt.Fprintf(&b, "[[trunk]]\nname = \"load\"\naddress = %q\nmatch = [\"127.0.0.1\"]\n", s.callee)
+		if s.encryption != "" {
+			fmt.Fprintf(&b, "encryption = %q\n", s.encryption)
+		}
 		to := "load"
 		if s.codec != "" { // who calls takes any
 			to = "other"

@@ -40,6 +40,8 @@ type Call struct {
 	A, B     *net.UDPConn
 	ToA, ToB netip.AddrPort // the server's ports: where A's sound goes, and B's
 	FromB    Codec          // what B says; A says PCMU
+
+	guardA, guardB *guard
 }
 
 // Close closes both sockets.
@@ -93,11 +95,12 @@ func StreamAfter(ctx context.Context, calls []Call, warm, d time.Duration, begin
 	s := stream{start: start, stop: stop, warm: warm, delays: make([][]time.Duration, 2*len(calls)), sent: make([]int, len(calls))}
 	var receivers, senders sync.WaitGroup
 	for i, call := range calls {
+		guards := [2]*guard{call.guardA, call.guardB}
 		for side, conn := range []*net.UDPConn{call.A, call.B} {
 			if err := conn.SetReadDeadline(stop.Add(drain)); err != nil {
 				return Result{}, fmt.Errorf("call %d: %w", i, err)
 			}
-			receivers.Go(func() { s.receive(conn, &s.delays[2*i+side]) })
+			receivers.Go(func() { s.receive(conn, guards[side], &s.delays[2*i+side]) })
 		}
 		senders.Go(func() { s.send(ctx, call, i) })
 	}
@@ -138,8 +141,8 @@ func (s *stream) send(ctx context.Context, call Call, i int) {
 			return
 		}
 		now := time.Since(s.start)
-		_, errA := call.A.WriteToUDPAddrPort(a.stamped(now), call.ToA)
-		_, errB := call.B.WriteToUDPAddrPort(b.stamped(now), call.ToB)
+		errA := say(call.A, call.guardA, a.stamped(now), call.ToA)
+		errB := say(call.B, call.guardB, b.stamped(now), call.ToB)
 		if errA == nil && errB == nil && now >= s.warm {
 			s.sent[i] += 2
 		}
@@ -148,20 +151,29 @@ func (s *stream) send(ctx context.Context, call Call, i int) {
 	}
 }
 
+func say(conn *net.UDPConn, g *guard, b []byte, to netip.AddrPort) error {
+	b, err := g.seal(b)
+	if err == nil {
+		_, err = conn.WriteToUDPAddrPort(b, to)
+	}
+	return err
+}
+
 // receive collects delays until the socket's deadline.
-func (s *stream) receive(conn *net.UDPConn, delays *[]time.Duration) {
+func (s *stream) receive(conn *net.UDPConn, g *guard, delays *[]time.Duration) {
 	expected := int(s.stop.Sub(s.start)/packetEvery) + 1
 	*delays = make([]time.Duration, 0, expected)
-	buffer := make([]byte, headerBytes+payloadBytes+1)
+	buffer := make([]byte, datagramBytes)
 	for {
 		n, err := conn.Read(buffer)
 		if err != nil {
 			return
 		}
-		if n != headerBytes+payloadBytes {
+		b, err := g.open(buffer[:n])
+		if err != nil || len(b) != headerBytes+payloadBytes {
 			continue // RTCP
 		}
-		sent := time.Duration(binary.BigEndian.Uint64(buffer[headerBytes:]))
+		sent := time.Duration(binary.BigEndian.Uint64(b[headerBytes:]))
 		if sent >= s.warm {
 			*delays = append(*delays, time.Since(s.start)-sent)
 		}

@@ -38,6 +38,7 @@ type Switchboard struct {
 	next   chan *setup // the call being set up; its INVITE takes it
 	calls  []*sipgo.DialogClientSession
 	takes  Codec // what it answers with
+	suite  *Suite
 }
 
 // Codec is one of G.711's laws (RFC 3551, table 4).
@@ -54,6 +55,9 @@ var (
 
 // Take sets what calls are answered with from now on, else PCMU.
 func (s *Switchboard) Take(c Codec) { s.takes = c }
+
+// Encrypt makes calls from now on encrypted.
+func (s *Switchboard) Encrypt(suite *Suite) { s.suite = suite }
 
 // setup is a call on its way: B's leg fills in where its sound goes.
 type setup struct {
@@ -153,8 +157,13 @@ func (s *Switchboard) answer(r *wire.Request, tx wire.ServerTransaction) {
 			_ = leg.Respond(wire.StatusNotAcceptableHere, "Not Acceptable Here", nil)
 			return
 		}
+		tag, err := pending.call.guardB.hear(r.Body())
+		if err != nil {
+			_ = leg.Respond(wire.StatusNotAcceptableHere, "Not Acceptable Here", nil)
+			return
+		}
 		pending.toB <- to
-		if err := leg.RespondSDP(description(pending.call.B, s.takes)); err != nil {
+		if err := leg.RespondSDP(description(pending.call.B, s.takes, pending.call.guardB, tag)); err != nil {
 			return
 		}
 		<-leg.Context().Done()
@@ -179,10 +188,16 @@ func (s *Switchboard) Call(ctx context.Context) (Call, error) {
 }
 
 func (s *Switchboard) setUp(ctx context.Context, call *Call) error {
+	var err error
+	if call.guardA, err = newGuard(s.suite); err != nil {
+		return err
+	}
+	if call.guardB, err = newGuard(s.suite); err != nil {
+		return err
+	}
 	pending := &setup{call: *call, toB: make(chan netip.AddrPort, 1)}
 	s.next <- pending
-	var err error
-	if call.ToA, err = s.invite(ctx, call.A); err != nil {
+	if call.ToA, err = s.invite(ctx, call.A, call.guardA); err != nil {
 		return err
 	}
 	call.ToB, call.FromB = <-pending.toB, s.takes
@@ -190,8 +205,8 @@ func (s *Switchboard) setUp(ctx context.Context, call *Call) error {
 }
 
 // invite makes a leg with a socket's sound, and tells where that goes.
-func (s *Switchboard) invite(ctx context.Context, conn *net.UDPConn) (netip.AddrPort, error) {
-	leg, err := s.out.Invite(ctx, s.server, description(conn, PCMU), wire.NewHeader("Content-Type", "application/sdp"))
+func (s *Switchboard) invite(ctx context.Context, conn *net.UDPConn, g *guard) (netip.AddrPort, error) {
+	leg, err := s.out.Invite(ctx, s.server, description(conn, PCMU, g, "1"), wire.NewHeader("Content-Type", "application/sdp"))
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -202,6 +217,9 @@ func (s *Switchboard) invite(ctx context.Context, conn *net.UDPConn) (netip.Addr
 		return netip.AddrPort{}, err
 	}
 	s.calls = append(s.calls, leg)
+	if _, err := g.hear(leg.InviteResponse.Body()); err != nil {
+		return netip.AddrPort{}, err
+	}
 	return mediaAddress(leg.InviteResponse.Body())
 }
 
@@ -215,8 +233,8 @@ func (s *Switchboard) Enter(ctx context.Context) (Call, error) {
 		return Call{}, err
 	}
 	call.FromB = PCMU
-	if call.ToA, err = s.invite(ctx, call.A); err == nil {
-		call.ToB, err = s.invite(ctx, call.B)
+	if call.ToA, err = s.invite(ctx, call.A, nil); err == nil {
+		call.ToB, err = s.invite(ctx, call.B, nil)
 	}
 	if err != nil {
 		call.Close()
@@ -238,11 +256,12 @@ func (s *Switchboard) Close() {
 	<-s.ended
 }
 
-// description offers or answers a codec at a socket's port (RFC 8866).
-func description(conn *net.UDPConn, c Codec) []byte {
+// description offers or answers a codec at a socket's port (RFC 8866), with the key
+// that it is encrypted with under a number.
+func description(conn *net.UDPConn, c Codec, g *guard, tag string) []byte {
 	port := conn.LocalAddr().(*net.UDPAddr).Port
 	return fmt.Appendf(nil, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"+
-		"m=audio %d RTP/AVP %d\r\na=rtpmap:%[2]d %s/8000\r\n", port, c.PT, c.Name)
+		"m=audio %d %s %d\r\na=rtpmap:%[3]d %s/8000\r\n%s", port, g.profile(), c.PT, c.Name, g.line(tag))
 }
 
 // mediaAddress is where a description wants its sound: the last c= line above

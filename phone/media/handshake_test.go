@@ -219,6 +219,7 @@ func TestPartyThatDoesNotProveItself(t *testing.T) {
 		b := newDTLSPhone(t, e, "10.0.0.2")
 		b.flow.Configure(b.terms(true, other.Fingerprint()))
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(b.insecure) != 1 || !errors.Is(b.insecure[0], secure.ErrTimeout) {
 			t.Errorf("told %v", b.insecure)
 		}
