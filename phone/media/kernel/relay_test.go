@@ -46,8 +46,9 @@ func inNamespace(t *testing.T) bool {
 	if errors.Is(err, unix.EPERM) {
 		t.Skipf("needs to make namespaces: %v", err)
 	}
+	t.Logf("in a namespace:\n%s", out)
 	if err != nil {
-		t.Errorf("in a namespace: %v\n%s", err, out)
+		t.Error(err)
 	}
 	return false
 }
@@ -74,15 +75,7 @@ type parties struct {
 
 func newParties(t *testing.T, host string) parties {
 	t.Helper()
-	open := func(port int) *net.UDPConn {
-		c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(host), Port: port})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = c.Close() })
-		return c
-	}
-	return parties{open(0), open(0), open(testFirst), open(testFirst + 2)}
+	return parties{listen(t, host, 0), listen(t, host, 0), listen(t, host, testFirst), listen(t, host, testFirst+2)}
 }
 
 func at(c *net.UDPConn) netip.AddrPort {
@@ -258,12 +251,6 @@ func TestInterfacesComeAndGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeRelay(t, r)
-	ip := func(args ...string) {
-		t.Helper()
-		if out, err := exec.CommandContext(t.Context(), "ip", args...).CombinedOutput(); err != nil {
-			t.Fatalf("ip %v: %v\n%s", args, err, out)
-		}
-	}
 	hooks := func() int {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -273,16 +260,16 @@ func TestInterfacesComeAndGo(t *testing.T) {
 	if _, err := r.Carry(st); err == nil {
 		t.Fatal("carried without a route")
 	}
-	ip("link", "add", "one", "type", "veth", "peer", "name", "two")
-	ip("address", "add", "198.51.100.1/24", "dev", "one")
-	ip("link", "set", "two", "up")
-	ip("link", "set", "one", "up")
+	ip(t, "link", "add", "one", "type", "veth", "peer", "name", "two")
+	ip(t, "address", "add", "198.51.100.1/24", "dev", "one")
+	ip(t, "link", "set", "two", "up")
+	ip(t, "link", "set", "one", "up")
 	await(t, func() bool { return hooks() >= 2 })
 	c, err := r.Carry(st)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ip("link", "del", "one")
+	ip(t, "link", "del", "one")
 	await(t, func() bool { return hooks() == 1 && c.Stopped() })
 }
 
