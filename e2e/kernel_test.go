@@ -91,6 +91,31 @@ func TestKernelRelayOutlivesTheServer(t *testing.T) {
 	p.awaitNoCalls(t)
 }
 
+// TestCallSaysWhyTheKernelDoesNotRelay: a server that may load no program relays by
+// itself, and says so beside the call.
+func TestCallSaysWhyTheKernelDoesNotRelay(t *testing.T) {
+	t.Parallel()
+	p := plainCallAt(t, place{ip: "127.0.0.1", kernel: "auto", weak: true}, "pcmu", "pcmu")
+	p.awaitWay(t, "relay")
+	const reason = "the kernel refuses programs (EPERM)"
+	deadline := time.NewTimer(peer.Patience)
+	defer deadline.Stop()
+	ticker := time.NewTicker(readyPoll)
+	defer ticker.Stop()
+	for !strings.Contains(string(p.tincan(t, "calls")), "relay: "+reason) {
+		select {
+		case <-ticker.C:
+		case <-deadline.C:
+			t.Fatalf("tincan calls says:\n%s", p.tincan(t, "calls"))
+		}
+	}
+	if status := string(p.tincan(t, "status")); !strings.Contains(status, "none: "+reason) {
+		t.Errorf("tincan status says:\n%s", status)
+	}
+	p.a.Hangup(t)
+	p.awaitNoCalls(t)
+}
+
 // street is three namespaces: a phone in each outer one, the server between.
 //
 //	left 203.0.113.2 ── 203.0.113.1 server 198.51.100.1 ── 198.51.100.2 right

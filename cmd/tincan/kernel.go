@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"tincan/config"
 	"tincan/phone/media"
 	"tincan/phone/media/kernel"
@@ -18,7 +20,7 @@ func (s *server) openKernel(cfg *config.Config) (relay media.Kernel, why string)
 	}
 	r, err := kernel.Open(kernel.Config{First: cfg.RTP.First, Last: cfg.RTP.Last, Folder: folder, Logger: s.log})
 	if err != nil {
-		s.log.Info("all media go through the process", "reason", err)
+		s.log.Info("all media go through the process", "reason", err, "detail", errors.Unwrap(err))
 		return nil, err.Error()
 	}
 	s.kernel = r

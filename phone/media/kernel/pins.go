@@ -63,12 +63,22 @@ func explain(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES) && !isVerifier(err):
-		return fmt.Errorf("the kernel refuses programs (EPERM): run as root, or give the service CAP_BPF and CAP_NET_ADMIN: %w", err)
+		return refusal{"the kernel refuses programs (EPERM)", err}
 	case errors.Is(err, unix.ENOSYS):
-		return fmt.Errorf("the kernel has no eBPF (ENOSYS): %w", err)
+		return refusal{"the kernel has no eBPF (ENOSYS)", err}
 	}
 	return fmt.Errorf("the kernel relay cannot start: %w", err)
 }
+
+// refusal is a reason in few words, fit to stand beside each call, and what was
+// tried.
+type refusal struct {
+	reason string
+	cause  error
+}
+
+func (r refusal) Error() string { return r.reason }
+func (r refusal) Unwrap() error { return r.cause }
 
 func isVerifier(err error) bool {
 	var v *ebpf.VerifierError

@@ -67,7 +67,10 @@ func Open(c Config) (*Relay, error) {
 		r.log = slog.New(slog.DiscardHandler)
 	}
 	if err := r.open(); err != nil {
-		return nil, errors.Join(explain(err), r.release())
+		if left := r.release(); left != nil {
+			r.log.Debug("kernel relay: close", "error", left)
+		}
+		return nil, explain(err)
 	}
 	return r, nil
 }

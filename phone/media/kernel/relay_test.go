@@ -240,6 +240,40 @@ func outlives(t *testing.T, classic bool) {
 	}
 }
 
+// TestTwoRelaysOnOneMachine: each carries its own, and one that ends leaves the
+// other alone.
+func TestTwoRelaysOnOneMachine(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	for _, classic := range []bool{false, true} {
+		t.Run(map[bool]string{false: "TCX", true: "clsact"}[classic], func(t *testing.T) {
+			folder := bpfFolder(t)
+			open := func(name string, first uint16) *Relay {
+				t.Helper()
+				r, err := Open(Config{First: first, Last: first + 2*testPairs - 1, Classic: classic, Folder: folder + name})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return r
+			}
+			one, other := open("one", testFirst), open("other", testFirst+1000)
+			defer closeRelay(t, one)
+			p := newParties(t, "127.0.0.1")
+			if _, err := one.Carry(p.stream()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := other.Carry(p.stream()); err == nil {
+				t.Error("a port of the other's range was carried")
+			}
+			p.hears(t, 1)
+			other.Disown()
+			closeRelay(t, other)
+			p.hears(t, 2)
+		})
+	}
+}
+
 // TestInterfacesComeAndGo: one that comes later is served, one that goes is
 // forgotten, and with it the streams that leave by it.
 func TestInterfacesComeAndGo(t *testing.T) {
