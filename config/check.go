@@ -170,7 +170,8 @@ func (k *checker) listen() {
 	for _, one := range []struct{ key, network, text string }{
 		{"http.listen", "tcp", k.config.HTTP.Listen}, {"ice.udp", "udp", k.config.ICE.UDP}, {"ice.tcp", "tcp", k.config.ICE.TCP},
 	} {
-		if one.text != "" {
+		shared := one.key == "ice.tcp" && slices.Contains(k.config.HTTP.TLS, one.text) // the two are told apart
+		if one.text != "" && !shared {
 			all = k.socket(all, one.key, one.network, one.text)
 		}
 	}

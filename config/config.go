@@ -130,7 +130,8 @@ type ICE struct {
 	Mode string `toml:"mode"`
 	// UDP and TCP are each one address, ip:port, for the media of all phones that
 	// speak ICE, beside the ports of [rtp]: for firewalls that let one port through.
-	// TCP is for networks that drop UDP (RFC 6544). Default none.
+	// TCP is for networks that drop UDP (RFC 6544); it may be one of [http] tls, and
+	// shares that port then. Default none.
 	UDP string `toml:"udp"`
 	TCP string `toml:"tcp"`
 	// Turn are relays that the server asks for an address when it is itself behind

@@ -148,6 +148,45 @@ func TestICEPhonesBehindNATs(t *testing.T) {
 	hangUp(t, a, b)
 }
 
+// TestBrowserWithPort443Alone: a network lets through TCP to port 443 and nothing
+// else. Signalling and media both go there.
+func TestBrowserWithPort443Alone(t *testing.T) {
+	h := newHomes(t, 1)
+	h.home[0].lets443Out(t)
+	const port = 443
+	s := startServerAt(t, place{
+		ip: publicIP, netns: h.public, wss: port, more: fmt.Sprintf("[ice]\ntcp = \"%s:%d\"\n", publicIP, port),
+	}, people(ada, bob))
+	a := browser(t, s, ada, func(a *peer.Account) { a.IP, a.Netns = h.home[0].inside, h.home[0].lan })
+	b := baresip(t, s, bob, func(b *peer.Account) { b.IP, b.Netns = publicIP, h.public })
+	connect(t, a, b, bob)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	if said := strings.Join(s.Output(), "\n"); !strings.Contains(said, `"by":"tcp"`) {
+		t.Errorf("not by TCP:\n%s", said)
+	}
+	hangUp(t, b, a)
+	connect(t, b, a, ada)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, a, b)
+}
+
+// lets443Out drops all else that leaves the home.
+func (o home) lets443Out(t *testing.T) {
+	t.Helper()
+	command := exec.Command("ip", "netns", "exec", string(o.nat), "nft", "-f", "-")
+	command.Stdin = strings.NewReader(`table ip narrow {
+	chain out {
+		type filter hook forward priority -10
+		iifname "in" tcp dport 443 accept
+		iifname "in" drop
+	}
+}
+`)
+	if output, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("nft: %v\n%s", err, output)
+	}
+}
+
 // eachByICE are people whose phones are offered ICE.
 func eachByICE(numbers ...string) string {
 	space := ""

@@ -41,6 +41,7 @@ type place struct {
 	external  string // its address outside; ip when empty
 	netns     peer.Netns
 	deadMedia string
+	wss       int // port for browsers; a free one when 0
 	sip       string
 	more      string // tables at the end
 	weak      bool   // it may do nothing with the kernel's networks
@@ -58,7 +59,10 @@ func startServerAt(t *testing.T, where place, space string, extra ...string) *se
 	t.Helper()
 	s := &server{
 		where: where, folder: t.TempDir(),
-		sip: peer.FreePort(t), tls: peer.FreePort(t), http: peer.FreePort(t), wss: peer.FreePort(t),
+		sip: peer.FreePort(t), tls: peer.FreePort(t), http: peer.FreePort(t), wss: where.wss,
+	}
+	if s.wss == 0 {
+		s.wss = peer.FreePort(t)
 	}
 	s.rtp.first, s.rtp.last = peer.FreeBlock(t)
 	s.configure(t, extra...)

@@ -30,7 +30,7 @@ func (x *examination) sockets() (all []wantedSocket) {
 		all = append(all, wantedSocket{"[http] listen", "http", a})
 	}
 	for proto, a := range map[string]string{"udp": x.cfg.ICE.UDP, "tcp": x.cfg.ICE.TCP} {
-		if a != "" {
+		if a != "" && !slices.Contains(x.cfg.HTTP.TLS, a) {
 			all = append(all, wantedSocket{"[ice] " + proto, proto, a})
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"tincan/config"
 	"tincan/phone/media/ice"
+	"tincan/phone/media/ice/split"
 )
 
 // openICE makes what finds ways through NATs; nil if that is off.
@@ -31,6 +32,10 @@ func (s *server) openICE(cfg *config.Config) (*ice.Host, error) {
 			return nil, errors.Join(explainListen(err, "[ice] tcp", "tcp", c.TCP), closeUDP(host.UDP))
 		}
 		host.TCP = l
+		if sharesTLS(cfg) {
+			host.TCP, s.besideICE = split.Listen(l)
+			s.onClose(s.besideICE.Close)
+		}
 		s.sockets = append(s.sockets, listening{"ice-tcp", l.Addr().(*net.TCPAddr).AddrPort()})
 	}
 	h, err := ice.NewHost(host)
@@ -39,6 +44,17 @@ func (s *server) openICE(cfg *config.Config) (*ice.Host, error) {
 	}
 	s.onClose(h.Close)
 	return h, nil
+}
+
+// sharesTLS reports whether ICE is to have the port of browsers' too.
+func sharesTLS(cfg *config.Config) bool { return slices.Contains(cfg.HTTP.TLS, cfg.ICE.TCP) }
+
+// listenTLS opens a port for browsers, or what ICE leaves of it.
+func (s *server) listenTLS(cfg *config.Config, addr string) (net.Listener, error) {
+	if s.besideICE != nil && addr == cfg.ICE.TCP {
+		return s.besideICE, nil
+	}
+	return net.Listen("tcp", addr)
 }
 
 func closeUDP(c *net.UDPConn) error {

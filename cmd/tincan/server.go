@@ -77,7 +77,8 @@ type server struct {
 	texts      *message.Desk
 	external   *outside
 	sockets    []listening
-	fresh      []starter // extensions made at this very start
+	besideICE  net.Listener // what is not media on the port that ICE and browsers share; nil: there is none
+	fresh      []starter    // extensions made at this very start
 	closers    []func() error
 	closeOnce  sync.Once
 	closeErr   error
@@ -281,7 +282,7 @@ func (s *server) listen(_ context.Context, cfg *config.Config) error {
 
 func (s *server) openHTTP(_ context.Context, cfg *config.Config) error {
 	for _, addr := range cfg.HTTP.TLS {
-		l, err := net.Listen("tcp", addr)
+		l, err := s.listenTLS(cfg, addr)
 		if err != nil {
 			return explainListen(err, "[http] tls", "tcp", addr)
 		}

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,7 +63,7 @@ func StartBrowser(t testing.TB, account Account) *Browser {
 	})
 	_, address, _ := strings.Cut(b.Await(t, "DevTools listening on "), "listening on ")
 	b.attach(t, strings.TrimSpace(address))
-	b.open(t)
+	b.open(t, b.writePage(t, folder))
 	return b
 }
 
@@ -84,9 +83,8 @@ func (b *Browser) attach(t testing.TB, address string) {
 }
 
 // open shows the page and registers its phone.
-func (b *Browser) open(t testing.TB) {
+func (b *Browser) open(t testing.TB, page string) {
 	t.Helper()
-	page := servePage(t)
 	var target struct{ TargetID string }
 	b.command(t, "Target.createTarget", map[string]any{"url": page}, &target)
 	var attached struct{ SessionID string }
@@ -103,9 +101,9 @@ func (b *Browser) open(t testing.TB) {
 	b.awaitEvent(t, "registered")
 }
 
-// servePage serves the page, on the loopback: browsers trust that with a
-// microphone.
-func servePage(t testing.TB) string {
+// writePage writes the page beside its script, and gives its URL: browsers trust
+// files with a microphone.
+func (b *Browser) writePage(t testing.TB, folder string) string {
 	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -115,12 +113,14 @@ func servePage(t testing.TB) string {
 	if out, err := exec.Command("../scripts/jssip", script).CombinedOutput(); err != nil {
 		t.Fatalf("scripts/jssip: %v\n%s", err, out)
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(phonePage) })
-	mux.HandleFunc("GET /jssip.js", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, script) })
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	return server.URL + "/"
+	if err := os.Symlink(script, filepath.Join(folder, "jssip.js")); err != nil {
+		t.Fatal(err)
+	}
+	page := filepath.Join(folder, "phone.html")
+	if err := os.WriteFile(page, phonePage, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "file://" + page
 }
 
 // command runs one of DevTools' and waits for what it gives.
