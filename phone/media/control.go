@@ -128,6 +128,16 @@ func translate(c rtp.Compound, listener, sender *line) rtp.Compound {
 	return c
 }
 
+// wantPicture asks the party for a whole picture, since somebody sees it from now on
+// who has seen none. Whoever misses one later asks for it himself. Called with mu
+// held.
+func (r *RTP) wantPicture() {
+	if r.kind != Video || !r.rx.started || r.closed {
+		return
+	}
+	r.writeControl(rtp.AppendPictureLoss(nil, r.line.ssrc, r.rx.ssrc))
+}
+
 // hears tells whether an SSRC is the one that the line gives to its source.
 func (l *line) hears(ssrc uint32) bool { return l.rewriting && ssrc == l.ssrc }
 

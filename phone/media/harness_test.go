@@ -115,8 +115,12 @@ func newPhone(t *testing.T, e *Engine, host string, formats ...codec.Format) *ph
 		t: t, addr: netip.MustParseAddrPort(host + ":4000"), format: formats[0], ptime: 20,
 		ssrc: binary.BigEndian.Uint32([]byte(host)), seq: 100, time: 5000,
 	}
+	kind := Audio
+	if formats[0].Clock == videoClock {
+		kind = Video
+	}
 	var err error
-	p.flow, err = e.Open(Audio, netip.IPv4Unspecified(), 0, Events{
+	p.flow, err = e.Open(kind, netip.IPv4Unspecified(), 0, Events{
 		Digit:   func(d Digit) { p.digits = append(p.digits, d) },
 		Dead:    func() { p.dead.Add(1) },
 		Latched: func(a netip.AddrPort) { p.latched = append(p.latched, a) },

@@ -238,6 +238,9 @@ func (r *RTP) Route(to Sink) {
 	if r.route == nil && to != nil {
 		r.judge.since = r.engine.Now()
 	}
+	if r.route != to && to != nil {
+		r.wantPicture()
+	}
 	r.route = to
 }
 
@@ -271,6 +274,7 @@ func (r *RTP) mute(on bool) {
 	}
 	if r.muted && !on {
 		r.expected = r.engine.Now()
+		r.wantPicture()
 	}
 	r.muted = on
 }
