@@ -117,6 +117,9 @@ func (b *Baresip) configure(t testing.TB, control string) {
 	if b.account.ICE {
 		more += "module ice.so\nice_debug yes\n"
 	}
+	if b.account.Video {
+		more += baresipVideo
+	}
 	source := "aufile," + play
 	if b.account.Echoes {
 		source = "aubridge,silence" // takes what the player of this name is given
@@ -162,6 +165,16 @@ module_app ctrl_tcp.so
 ctrl_tcp_listen %[4]s
 snd_path %[5]s
 statmode_default off
+`
+
+// baresipVideo makes its camera and its screen those of its fakevideo module.
+const baresipVideo = `video_source fakevideo,nil
+video_display fakevideo,nil
+video_size 320x240
+video_bitrate 200000
+video_fps 15
+module vp8.so
+module fakevideo.so
 `
 
 func (b *Baresip) accountLine(t testing.TB, codec string) string {
