@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -179,4 +180,30 @@ func TestZRTPBetweenPhones(t *testing.T) {
 		t.Errorf("one shows %q, the other %q", one, other)
 	}
 	hangUp(t, a, b)
+}
+
+// TestEncryptedTrunk: two servers joined over TLS encrypt what passes between them,
+// whatever their phones do.
+func TestEncryptedTrunk(t *testing.T) {
+	t.Parallel()
+	far := startServer(t, people(bob)+sister(bob, registersHere+"\nencryption = \"required\""))
+	where := place{ip: "127.0.0.1", sip: fmt.Sprintf("authorities = %q", filepath.Join(far.folder, "data", "tls-cert.pem"))}
+	near := startServerAt(t, where, people(ada)+sister(ada, registersAt(far.addressTLS(), "transport = \"tls\"")))
+	near.awaitTrunk(t, "sister", "registered")
+	a, b := baresip(t, near, ada), linphone(t, far, bob)
+	for _, call := range []struct {
+		from, to peer.Phone
+		number   string
+	}{{a, b, bob}, {b, a, ada}} {
+		connect(t, call.from, call.to, "9"+call.number)
+		hearEachOther(t, a, adaTone, b, bobTone)
+		for _, s := range []*server{near, far} {
+			if got := s.encryption(t)["trunk:sister"]; !strings.HasPrefix(got, "SDES") {
+				t.Errorf("the call to %s is encrypted by %q", call.number, got)
+			}
+		}
+		hangUp(t, call.from, call.to)
+		near.awaitNoCalls(t)
+		far.awaitNoCalls(t)
+	}
 }

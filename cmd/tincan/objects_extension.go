@@ -22,6 +22,7 @@ type extension struct {
 	Codecs      []string `json:"codecs,omitempty"`
 	Digest      string   `json:"digest,omitempty"`
 	RingSeconds int      `json:"ring_seconds,omitempty"`
+	Encryption  string   `json:"encryption,omitempty"`
 	Devices     *int     `json:"devices,omitempty"` // registered now; only a server knows
 }
 
@@ -38,6 +39,8 @@ type wantedExtension struct {
 	Name   string   `json:"name"`
 	Secret string   `json:"secret"` // empty: one is made, and told
 	Codecs []string `json:"codecs"`
+
+	Encryption string `json:"encryption,omitempty"`
 }
 
 const kindExtension = "extension"
@@ -54,7 +57,7 @@ func (o *objects) extensions(r *http.Request) (any, error) {
 	})
 	list := make([]extension, len(forms))
 	for i, f := range forms {
-		list[i] = extension{Number: f.Number, Name: f.Name, Codecs: f.Codecs, Digest: f.Digest, RingSeconds: f.RingSeconds}
+		list[i] = extension{Number: f.Number, Name: f.Name, Codecs: f.Codecs, Digest: f.Digest, RingSeconds: f.RingSeconds, Encryption: f.Encryption}
 		if o.devices != nil {
 			n := o.devices(f.Number)
 			list[i].Devices = &n
@@ -73,7 +76,7 @@ func (o *objects) addExtension(r *http.Request) (any, error) {
 		made.Secret = secret.Generate(space.SecretLength)
 		want.Secret = made.Secret
 	}
-	f := directory.ExtensionForm{Number: want.Number, Name: want.Name, Secret: want.Secret, Codecs: want.Codecs}
+	f := directory.ExtensionForm{Number: want.Number, Name: want.Name, Secret: want.Secret, Codecs: want.Codecs, Encryption: want.Encryption}
 	if err := checkExtension(f); err != nil {
 		return nil, err
 	}

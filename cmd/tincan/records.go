@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -54,7 +55,7 @@ func printRecords(o *options, list []record.Record) error {
 	for _, r := range list {
 		rows = append(rows, recordRow(r))
 	}
-	return table(o.out, "no calls were recorded", []string{"START", "FROM", "TO", "DIALLED", "TALKED", "ENDED", "BY", "CODECS", "ID"}, rows)
+	return table(o.out, "no calls were recorded", []string{"START", "FROM", "TO", "DIALLED", "TALKED", "ENDED", "BY", "CODECS", "ENCRYPTED", "ID"}, rows)
 }
 
 func recordRow(r record.Record) []string {
@@ -62,11 +63,13 @@ func recordRow(r record.Record) []string {
 	if !r.Answer.IsZero() {
 		talked = span(r.End.Sub(r.Answer))
 	}
-	var codecs []string
+	var codecs, encrypted []string
 	for _, l := range r.Legs {
 		if l.Codec != "" {
 			codecs = append(codecs, l.Codec)
+			way, _, _ := strings.Cut(cmp.Or(l.Encryption, "no"), " ") // the rest is for --json
+			encrypted = append(encrypted, strings.TrimSuffix(way, ","))
 		}
 	}
-	return []string{moment(r.Start), r.From, r.To, r.Dialled, talked, r.Cause, r.EndedBy, strings.Join(codecs, "/"), r.ID}
+	return []string{moment(r.Start), r.From, r.To, r.Dialled, talked, r.Cause, r.EndedBy, strings.Join(codecs, "/"), strings.Join(encrypted, "/"), r.ID}
 }

@@ -11,6 +11,7 @@ import (
 
 	"tincan/phone/media/rtp"
 	"tincan/phone/media/secure"
+	"tincan/phone/media/udp"
 )
 
 // encrypt does what a phone with SRTP does before it sends.
@@ -321,3 +322,49 @@ func (nullSocket) Port() uint16                                  { return 0 }
 func (nullSocket) Recv(bool, []byte) (int, netip.AddrPort, bool) { return 0, netip.AddrPort{}, false }
 func (nullSocket) Send(bool, []byte, netip.AddrPort) error       { return nil }
 func (nullSocket) Close() error                                  { return nil }
+
+// Nothing gets through to the other party that was not made with the key, and
+// nothing is told; a datagram is counted once at most.
+func FuzzSecuredReceive(f *testing.F) {
+	f.Add([]byte{0x80, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, false, uint8(1))
+	f.Add(reportOf(1), true, uint8(2))
+	f.Add([]byte{22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1}, false, uint8(0))
+	identity, err := secure.NewIdentity(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, control bool, suite uint8) {
+		e, err := NewEngine(Config{First: 10000, Last: 10100, Network: fakeNetwork{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = e.Close() }()
+		told := func(Digit) { t.Error("a key was told of") }
+		var flows [2]*RTP
+		for i := range flows {
+			if flows[i], err = e.Open(Audio, loopback, 0, Events{Digit: told}); err != nil {
+				t.Fatal(err)
+			}
+			r := Remote{RTP: stranger, Direction: SendRecv, Formats: append(testFormats, events)}
+			if s := secure.Suite(suite % 7); i == 0 && s != secure.None {
+				r.Keys = &secure.Keys{Suite: s, Local: secure.NewKey(s), Remote: secure.NewKey(s)}
+			} else if i == 0 {
+				r.Handshake = &secure.Terms{Identity: identity, Prints: []secure.Fingerprint{identity.Fingerprint()}}
+			}
+			flows[i].Configure(r)
+		}
+		bridge := Join(flows[0], flows[1])
+		defer bridge.Close()
+		s := flows[0].sock.(*fakeSocket)
+		s.from, s.data = stranger, b
+		flows[0].Readable(control, make([]byte, udp.MaxDatagram))
+		kind := rtp.Classify(b)
+		if out := flows[1].sock.(*fakeSocket).out; len(out) != 0 && kind != rtp.STUN && kind != rtp.ZRTP {
+			t.Fatalf("%x was handed on", b)
+		}
+		d := flows[0].Stats().Discarded
+		if n := d.Malformed + d.Unknown + d.Strangers + d.Forged + d.Replayed; n > 1 {
+			t.Fatalf("one datagram is counted %d times", n)
+		}
+	})
+}

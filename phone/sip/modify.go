@@ -160,6 +160,10 @@ func (l *leg) reoffer(d media.Description, done func(*wire.Response, error)) {
 	if l.stage != up {
 		return
 	}
+	if slices.ContainsFunc(d.Streams, func(st media.Stream) bool { return !st.Refused() && barsFax(&st, l.policy) }) {
+		done(nil, errors.New(faxInTheClear))
+		return
+	}
 	l.offering = true
 	if err := l.open(d, l.path); err != nil {
 		l.offering = false

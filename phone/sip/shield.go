@@ -103,6 +103,7 @@ func (s shield) with(had shield) shield {
 
 // Why a line is not taken, for people.
 const (
+	faxInTheClear  = "a fax by T.38 is not encrypted, and that is required"
 	offersNothing  = "it offers no encryption, which is required"
 	offersUnknown  = "it offers %s without a key that is known here"
 	encryptionOff  = "it offers %s alone, and encryption is off"
@@ -148,6 +149,11 @@ func takenOffer(offer media.Description, policy string, had []shield) (d media.D
 	sound := -1 // the line of sound that is taken: one that is secured, if there is
 	for i := range offer.Streams {
 		st := &offer.Streams[i]
+		if !st.Refused() && barsFax(st, policy) {
+			refuseLine(&d.Streams[i])
+			why = faxInTheClear
+			continue
+		}
 		if st.Refused() || !securable(st.Kind) {
 			continue
 		}
@@ -175,6 +181,12 @@ func takenOffer(offer media.Description, policy string, had []shield) (d media.D
 		why = ""
 	}
 	return d, shields, why
+}
+
+// barsFax reports whether a line is a fax that must not pass: there is no way to
+// encrypt it.
+func barsFax(st *media.Stream, policy string) bool {
+	return st.Kind == media.Image && policy == directory.EncryptionRequired
 }
 
 func securable(k media.Kind) bool { return k == media.Audio || k == media.Video || k == media.Text }

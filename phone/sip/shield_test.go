@@ -130,6 +130,18 @@ func TestBestLineOfSoundIsTaken(t *testing.T) {
 	}
 }
 
+// TestFaxIsNotEncrypted: it is refused where encryption is required.
+func TestFaxIsNotEncrypted(t *testing.T) {
+	fax := soundLine("udptl")
+	fax.Kind, fax.Name = media.Image, "image"
+	for policy, want := range map[string]string{directory.EncryptionRequired: faxInTheClear, directory.EncryptionWanted: ""} {
+		d, _, why := takenOffer(media.Description{Streams: []media.Stream{fax}}, policy, nil)
+		if why != want || d.Streams[0].Refused() != (want != "") {
+			t.Errorf("%s: %q, %v", policy, why, d.Streams[0])
+		}
+	}
+}
+
 func TestAnswersThatAreNotTaken(t *testing.T) {
 	d := media.Description{Streams: []media.Stream{soundLine("RTP/AVP")}}
 	ours := offering(d, nil, keyed, false)
