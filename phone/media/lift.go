@@ -48,6 +48,7 @@ func (l *lift) moment(c kernel.Counts) time.Duration { return time.Duration(c.At
 type lifts struct {
 	up, down         *lift // what the party says, and hears; nil: nothing
 	upSeen, downSeen Count // of it, counted already
+	runsSeen         uint32
 	slipped          int   // packets that came up though they are carried
 	barred           bool  // too many did
 	due              bool  // it can be lifted, after the next packet
@@ -367,7 +368,7 @@ func (r *RTP) lifted(l *lift, o *offer) bool {
 	if !again.same(o) {
 		return false
 	}
-	r.lifts.up, r.lifts.upSeen, r.lifts.slipped, r.lifts.why = l, Count{}, 0, ""
+	r.lifts.up, r.lifts.upSeen, r.lifts.runsSeen, r.lifts.slipped, r.lifts.why = l, Count{}, 0, 0, ""
 	r.tally()
 	return true
 }

@@ -113,6 +113,9 @@ func (r *RTP) takeMedia(b []byte, from netip.AddrPort, now time.Duration) (moved
 	}
 	r.slip(h, moved)
 	r.rx.take(h, len(payload), f.Clock, now)
+	if r.lifts.up != nil {
+		r.lifts.up.Reached(r.rx.extended())
+	}
 	r.heard, r.everGot = now, true
 	return moved, true
 }

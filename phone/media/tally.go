@@ -43,6 +43,8 @@ func (r *RTP) tallyUp(l *lift) {
 	}
 	at := l.moment(c)
 	r.rx.carried(c, packets, octets, l.Stream.Clock, at)
+	r.rx.runs += uint64(c.Runs - r.lifts.runsSeen)
+	r.lifts.runsSeen = c.Runs
 	r.heard, r.everGot = max(r.heard, at), true
 	r.latch.heard = max(r.latch.heard, at)
 	r.lifts.slipped = 0
@@ -55,7 +57,6 @@ func (r *reception) carried(c kernel.Counts, packets, octets uint64, clock uint3
 		r.started, r.base = true, c.Base+1
 		r.highest, r.cycles = uint16(c.Base), c.Base&^0xffff
 	}
-	missing := r.missing()
 	if int32(c.Highest-r.extended()) > 0 {
 		r.highest, r.cycles = uint16(c.Highest), c.Highest&^0xffff
 	}
@@ -63,7 +64,6 @@ func (r *reception) carried(c kernel.Counts, packets, octets uint64, clock uint3
 	r.packets += packets
 	r.octets += octets
 	r.at = at
-	r.runs += uint64(max(r.missing()-missing, 0))
 	r.jitter, r.clock, r.transit = c.Jitter, clock, ticks(at, clock)-c.Time
 }
 

@@ -342,7 +342,7 @@ func (b *builder) save(field uintptr, at int16) {
 // counted wrongly is a jitter.
 func (b *builder) count(f family) {
 	field := func(f uintptr) int16 { return int16(countsAt + f) }
-	jitter, after := "jitter"+f.name, "counted"+f.name
+	next, jitter, after := "next"+f.name, "jitter"+f.name, "counted"+f.name
 	b.add(
 		asm.Mov.Imm(asm.R1, 1),
 		asm.Mov.Reg(asm.R2, asm.R9), asm.Add.Imm(asm.R2, int32(field(unsafe.Offsetof(counts{}.packets)))),
@@ -356,7 +356,12 @@ func (b *builder) count(f family) {
 		asm.JSLE.Imm(asm.R1, 0, after), // a straggler
 		b.load(asm.R2, unsafe.Offsetof(counts{}.highest)+countsAt), asm.Add.Reg(asm.R2, asm.R1),
 		asm.StoreMem(asm.R9, field(unsafe.Offsetof(counts{}.highest)), asm.R2, asm.Word),
-
+		asm.JEq.Imm(asm.R1, 1, next),
+		b.load(asm.R1, unsafe.Offsetof(counts{}.runs)+countsAt), asm.Add.Imm(asm.R1, 1),
+		asm.StoreMem(asm.R9, field(unsafe.Offsetof(counts{}.runs)), asm.R1, asm.Word),
+	)
+	b.mark(next)
+	b.add(
 		asm.LoadMem(asm.R1, asm.R10, onNow, asm.DWord),
 		asm.LoadMem(asm.R2, asm.R9, field(unsafe.Offsetof(counts{}.at)), asm.DWord),
 		b.load(asm.R4, unsafe.Offsetof(counts{}.time)+countsAt),

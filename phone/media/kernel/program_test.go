@@ -205,6 +205,9 @@ func TestRewritesEveryPacket(t *testing.T) {
 		if highest := st.Highest + uint32(max(ahead, 0)); counts.Highest != highest || counts.Base != st.Highest {
 			t.Fatalf("highest %d of base %d, want %d of %d", counts.Highest, counts.Base, highest, st.Highest)
 		}
+		if holed := ahead > 1; counts.Runs > 1 || (counts.Runs == 1) != holed {
+			t.Fatalf("%d holes counted", counts.Runs)
+		}
 		if ahead > 0 && (counts.Time != time || counts.At == 0) {
 			t.Fatalf("foremost packet's time is %d at %d, want %d", counts.Time, counts.At, time)
 		}

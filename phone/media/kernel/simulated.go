@@ -83,6 +83,9 @@ func (c *counts) pass(time uint32, ahead int16, octets int, now uint64, clock ui
 		return
 	}
 	atomic.AddUint32(&c.highest, uint32(ahead))
+	if ahead > 1 {
+		atomic.AddUint32(&c.runs, 1)
+	}
 	if c.at != 0 && now-c.at <= uint64(longestStep) {
 		d := int32(uint32((now-c.at)*uint64(clock)/1e9) - (time - c.time))
 		atomic.AddUint32(&c.jitter, uint32(max(d, -d))-(c.jitter+8)>>4)

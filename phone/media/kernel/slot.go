@@ -48,6 +48,8 @@ type counts struct {
 	highest         uint32 // its sequence number, extended by the cycles (RFC 3550 A.1)
 	base            uint32 // highest when the stream was taken over
 	jitter          uint32 // in ticks, times 16 (RFC 3550 A.8)
+	runs            uint32 // of packets that lack, one after the other
+	_               uint32
 }
 
 // goesUp marks the payload types that are the process's business.

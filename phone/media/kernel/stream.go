@@ -44,6 +44,7 @@ type Counts struct {
 	Time, Highest uint32
 	Base          uint32 // Highest when the stream was taken over
 	Jitter        uint32 // ticks times 16 (RFC 3550 A.8)
+	Runs          uint32 // of packets that lack, one after the other
 }
 
 // ErrNotStanding says that no earlier process left what was asked for.

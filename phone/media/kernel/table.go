@@ -102,13 +102,24 @@ func (c *Carried) Counts() Counts {
 	return c.table.slots[c.index].counts.read()
 }
 
+// Reached tells of a packet of the stream that went through the process: its
+// extended sequence number is not taken for a hole.
+func (c *Carried) Reached(highest uint32) {
+	at := &c.table.slots[c.index].counts.highest
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := atomic.LoadUint32(at); !c.stopped && int32(highest-now) > 0 {
+		atomic.CompareAndSwapUint32(at, now, highest)
+	}
+}
+
 // read takes the numbers one by one: the program may be adding to them.
 func (c *counts) read() Counts {
 	return Counts{
 		Packets: atomic.LoadUint64(&c.packets), Octets: atomic.LoadUint64(&c.octets),
 		At: int64(atomic.LoadUint64(&c.at)), Time: atomic.LoadUint32(&c.time),
 		Highest: atomic.LoadUint32(&c.highest), Base: atomic.LoadUint32(&c.base),
-		Jitter: atomic.LoadUint32(&c.jitter),
+		Jitter: atomic.LoadUint32(&c.jitter), Runs: atomic.LoadUint32(&c.runs),
 	}
 }
 
