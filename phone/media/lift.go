@@ -3,7 +3,6 @@ package media
 import (
 	"cmp"
 	"errors"
-	"slices"
 	"time"
 
 	"tincan/phone/codec"
@@ -49,9 +48,9 @@ type lifts struct {
 	up, down         *lift // what the party says, and hears; nil: nothing
 	upSeen, downSeen Count // of it, counted already
 	runsSeen         uint32
-	slipped          int   // packets that came up though they are carried
-	barred           bool  // too many did
-	due              bool  // it can be lifted, after the next packet
+	slipped          int  // packets that came up though they are carried
+	barred           bool // too many did
+	due              bool // it can be lifted, after the next packet
 	why              string
 }
 
@@ -116,21 +115,6 @@ func (r *RTP) notKernel() string {
 	return r.lifts.why
 }
 
-// Adopted goes on with the streams that the kernel carries for the flows that
-// are there, and stops the rest: call it when all calls that stood are adopted.
-func (e *Engine) Adopted() {
-	if e.config.Kernel == nil {
-		return
-	}
-	for _, r := range e.flows() {
-		if st, ok := e.config.Kernel.Standing(r.Port()); ok {
-			r.recall(st)
-			e.lift(r)
-		}
-	}
-	e.config.Kernel.Disown()
-}
-
 // due finds what the kernel could carry. It is given to it after the party's
 // next packet: then none waits in the socket that the ones after it would
 // overtake.
@@ -188,127 +172,6 @@ func (e *Engine) carry(r *RTP, o *offer) (why string) {
 	return ""
 }
 
-// offer is a direction that may be lifted.
-type offer struct {
-	path   *path
-	to     *RTP
-	stream kernel.Stream
-	format codec.Format
-}
-
-func (o *offer) same(other *offer) bool {
-	a, b := o.stream, other.stream
-	return o.path == other.path && a.Port == b.Port && a.Local == b.Local && a.Remote == b.Remote &&
-		a.From == b.From && a.To == b.To && a.SSRC == b.SSRC && a.SSRCOut == b.SSRCOut &&
-		a.SeqOff == b.SeqOff && a.TimeOff == b.TimeOff && slices.Equal(a.Payloads, b.Payloads)
-}
-
-// offer gives the sender's part, or why there is none; both empty: there is no
-// question of it.
-func (r *RTP) offer() (*offer, string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.tally()
-	return r.offering()
-}
-
-// offering is offer with mu held.
-func (r *RTP) offering() (*offer, string) {
-	p, relayed := r.route.(*path)
-	relayed = relayed && p.relayed && !p.bare && r.way == WayRelay
-	if r.closed || !relayed || r.lifts.up != nil || r.remote.Opaque || r.muted || r.remote.Direction&SendOnly == 0 {
-		return nil, ""
-	}
-	to, ok := p.to.(*RTP)
-	switch {
-	case !ok:
-		return nil, ""
-	case r.guard.on:
-		return nil, whySecured
-	case r.latch.led:
-		return nil, whyLed
-	case r.lifts.barred:
-		return nil, whyUnseen
-	case !r.latch.closed || r.latch.doubtful || r.rx.ssrc == 0 && !r.rx.started:
-		return nil, whyUnheard
-	case p.landing.Load() != nil || p.lessons.Load() != nil:
-		return nil, whyUnsettle
-	}
-	o := &offer{path: p, to: to}
-	o.stream = kernel.Stream{
-		Port: r.port, Local: r.bind.Unmap(), Remote: r.latch.to, SSRC: r.rx.ssrc,
-		Highest: r.rx.extended(), Jitter: r.rx.jitter, Standing: !r.rx.started,
-	}
-	if r.offerPayloads(o); len(o.stream.Payloads) == 0 {
-		return nil, ""
-	}
-	return o, ""
-}
-
-// offerPayloads lists what the path hands on unchanged, of the clock of what
-// the party sends now.
-func (r *RTP) offerPayloads(o *offer) {
-	now := r.receiving
-	if first, ok := firstSound(r.local); now == nil && ok {
-		now = &first
-	}
-	if now == nil && len(r.local) > 0 {
-		now = &r.local[0]
-	}
-	if now == nil {
-		return
-	}
-	o.stream.Clock = now.Clock
-	for pt := range r.byPT {
-		place := r.byPT[pt]
-		if place == 0 {
-			continue
-		}
-		f, t := &r.local[place-1], o.path.turns[o.path.index[pt]]
-		if f.Name == codec.TelephoneEvent || f.Clock != now.Clock || t.format == nil || t.worker != nil {
-			continue
-		}
-		o.stream.Payloads = append(o.stream.Payloads, kernel.Payload{In: f.PT, Out: t.format.PT})
-		if f.PT == now.PT {
-			o.format = *t.format
-		}
-	}
-}
-
-// accept adds the receiver's part, or tells why not.
-func (r *RTP) accept(o *offer) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.accepting(o)
-}
-
-// accepting is accept with mu held.
-func (r *RTP) accepting(o *offer) string {
-	l := &r.line
-	switch {
-	case r.closed || r.remote.Direction&RecvOnly == 0:
-		return whyDeaf
-	case r.guard.on:
-		return whySecured
-	case r.latch.led:
-		return whyLed
-	case r.digits.active || len(r.digits.waiting) > 0:
-		return whyBusy
-	case !r.latch.closed || r.latch.doubtful:
-		return whyUnheard
-	case !l.started || !l.adopted && (l.from != o.stream.SSRC || l.source != o.path.source.Load()):
-		return whyUnsettle
-	case !l.adopted && l.rewriting && l.young < youngUntil: // stragglers from before the splice must not pass
-		return whyUnsettle
-	case l.adopted != o.stream.Standing:
-		return whyUnsettle
-	}
-	o.stream.From = addrPort(r.bind, r.port)
-	o.stream.To = r.latch.to
-	o.stream.SSRCOut, o.stream.SeqOff, o.stream.TimeOff = l.ssrc, l.seqOff, l.timeOff
-	return ""
-}
-
 // borne makes the lift what the party hears, unless something changed.
 func (r *RTP) borne(l *lift, o *offer) bool {
 	r.mu.Lock()
@@ -325,32 +188,6 @@ func (r *RTP) borne(l *lift, o *offer) bool {
 	}
 	r.tally()
 	return true
-}
-
-// recall takes over what the kernel knows of a stream that it carries: who the
-// parties are and what the receiver hears. It is newer than what was written down,
-// which may be from before the first packet.
-func (r *RTP) recall(st kernel.Stream) {
-	r.mu.Lock()
-	p, _ := r.route.(*path)
-	if !r.rx.started && !r.latch.led {
-		r.latch.found(st.Remote, r.engine.Now())
-		r.rx.ssrc = st.SSRC
-	}
-	r.mu.Unlock()
-	if p == nil {
-		return
-	}
-	to, ok := p.to.(*RTP)
-	if !ok {
-		return
-	}
-	to.mu.Lock()
-	defer to.mu.Unlock()
-	if st.From == addrPort(to.bind, to.port) && (!to.line.started || to.line.adopted) && !to.latch.led {
-		to.latch.found(st.To, r.engine.Now())
-		to.line.recall(st, r.engine.Now())
-	}
 }
 
 // lifted makes the lift what the party says, unless something changed.

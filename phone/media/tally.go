@@ -82,21 +82,6 @@ func (r *RTP) tallyDown(l *lift) {
 	}
 }
 
-// recall makes the line what an earlier process had the kernel give the party.
-func (l *line) recall(st kernel.Stream, now time.Duration) {
-	*l = line{
-		started: true, adopted: true, pinned: l.pinned,
-		rewriting: l.rewriting || st.SSRCOut != st.SSRC || st.SeqOff != 0 || st.TimeOff != 0,
-		from:      st.SSRC, ssrc: st.SSRCOut, seqOff: st.SeqOff, timeOff: st.TimeOff,
-		seq: l.seq, time: l.time, clock: st.Clock, step: l.step, at: now,
-	}
-}
-
-// found closes the latch to where an earlier process heard the party.
-func (l *latch) found(at netip.AddrPort, now time.Duration) {
-	l.to, l.closed, l.doubtful, l.heard, l.leaving = at, true, false, now, netip.AddrPort{}
-}
-
 // ground takes all of the flow back from the kernel. Called with mu held, as
 // are the next.
 func (r *RTP) ground() {
