@@ -25,6 +25,7 @@ import (
 	"tincan/phone/call/record"
 	"tincan/phone/directory"
 	"tincan/phone/media"
+	"tincan/phone/media/ice"
 	"tincan/phone/message"
 	"tincan/phone/sip/transaction"
 	"tincan/phone/sip/transport"
@@ -35,6 +36,7 @@ import (
 
 // lab is a whole phone server on loopback, as a phone sees it.
 type lab struct {
+	ice     *ice.Host
 	t       *testing.T
 	dir     string
 	store   *store.Store
@@ -91,13 +93,15 @@ func openLab(t *testing.T, dir, addr string) *lab {
 	must(err)
 	must(l.store.Update(ctx, func(tx *store.Tx) error {
 		var forms []directory.ExtensionForm
-		for _, n := range []string{"101", "102", "103"} {
+		for _, n := range []string{"101", "102", "103", iceNumber} {
 			f := directory.ExtensionForm{Number: n, Name: "Phone " + n, Secret: "pw" + n}
 			text, where := directory.Extensions{}.Secret(&f)
 			*text = box.Seal([]byte(*text), where)
 			switch n {
 			case "102":
 				f.Digest = "sha256"
+			case iceNumber:
+				f.ICE = directory.ICEWanted
 			case "103":
 				f.Codecs = []string{"amr"} // made nowhere here
 			}
@@ -115,10 +119,12 @@ func openLab(t *testing.T, dir, addr string) *lab {
 	must(err)
 	l.media, err = media.NewEngine(media.Config{First: 20000, Last: 29999, Logger: log})
 	must(err)
+	l.ice, err = ice.NewHost(ice.Config{})
+	must(err)
 	b := &bus.Bus{}
 	l.apps = app.New(app.Config{Media: l.media, Rooms: conference.New(l.media, b), Bus: b, Logger: log})
 	l.sip = New(Config{
-		Node: "n1", Realm: "tincan", Directory: l.dirs, Bindings: l.binds, Media: l.media, Bus: b, Logger: log, Timers: quick, Box: box,
+		Node: "n1", Realm: "tincan", Directory: l.dirs, Bindings: l.binds, Media: l.media, Bus: b, Logger: log, Timers: quick, Box: box, ICE: l.ice,
 	}, Settings{RegisterMin: time.Minute, RegisterMax: time.Hour})
 	var n atomic.Int64
 	l.calls = call.New(call.Config{
@@ -158,6 +164,9 @@ func (l *lab) close() {
 		l.t.Error(err)
 	}
 	if err := l.media.Close(); err != nil {
+		l.t.Error(err)
+	}
+	if err := l.ice.Close(); err != nil {
 		l.t.Error(err)
 	}
 	if err := l.store.Close(context.Background()); err != nil {

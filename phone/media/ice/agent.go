@@ -22,6 +22,8 @@ const (
 	disconnected = 5 * time.Second
 	failed       = 25 * time.Second
 	turnTimeout  = 2 * time.Second // for a relay's answer; a call waits for it
+	turnPause    = 30 * time.Second
+	ownTime      = 50 * time.Millisecond // for candidates that nobody else is asked for
 )
 
 // How long a better way is waited for before one of a kind is nominated.
@@ -148,7 +150,10 @@ func (a *agent) gathered(c pion.Candidate) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.relayed = a.relayed || c.Type() == pion.CandidateTypeRelay
+	if c.Type() == pion.CandidateTypeRelay {
+		a.relayed = true
+		a.socket.host.gone.Store(0)
+	}
 	if c.Type() == pion.CandidateTypeHost && c.NetworkType().IsUDP() && c.Port() == a.port.local.Port {
 		return // the flow's own
 	}
@@ -333,11 +338,13 @@ func (a *agent) close() {
 // wait returns when all candidates of ours are known, or the relays have had
 // their time, or the agent was closed.
 func (a *agent) wait() {
-	timer := time.NewTimer(turnTimeout)
+	h := a.socket.host
+	timer := time.NewTimer(h.patience())
 	defer timer.Stop()
 	select {
 	case <-a.ready:
 	case <-timer.C:
+		h.missed(time.Now())
 	case <-a.port.done:
 	}
 }

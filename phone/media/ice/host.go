@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	pion "github.com/pion/ice/v4"
@@ -52,6 +53,7 @@ type Host struct {
 	tcp    *pion.TCPMuxDefault // likewise
 
 	closing sync.WaitGroup // agents on their way out
+	gone    atomic.Int64   // when relays were last waited for in vain, Unix ns; 0: they answer
 }
 
 // NewHost errs when an address of a relay is none.
@@ -113,6 +115,22 @@ func ignoreClosed(err error) error {
 		return nil
 	}
 	return err
+}
+
+// patience is how long candidates are waited for: not long while relays are gone,
+// so that only one call in turnPause suffers.
+func (h *Host) patience() time.Duration {
+	if last := h.gone.Load(); last != 0 && time.Since(time.Unix(0, last)) < turnPause {
+		return ownTime
+	}
+	return turnTimeout
+}
+
+// missed is told that some were waited for in vain.
+func (h *Host) missed(now time.Time) {
+	if h.patience() == turnTimeout {
+		h.gone.Store(now.UnixNano())
+	}
 }
 
 // Waits reports whether candidates take time to gather.
