@@ -37,3 +37,17 @@ func TestTwoBrowsers(t *testing.T) {
 	hearEachOther(t, a, adaTone, b, bobTone)
 	hangUp(t, b, a)
 }
+
+// A browser that begins ICE anew, as when it goes from one network to another, is
+// heard before and after.
+func TestBrowserBeginsAnew(t *testing.T) {
+	s := startServer(t, people(ada, bob))
+	a, b := browser(t, s, ada), baresip(t, s, bob)
+	connect(t, a, b, bob)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	s.Await(t, wayTo(ada))
+	a.BeginAnew(t)
+	s.Await(t, wayTo(ada))
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, b, a)
+}

@@ -148,6 +148,20 @@ func TestICEPhonesBehindNATs(t *testing.T) {
 	hangUp(t, a, b)
 }
 
+// TestBrowserWhoseNATForgets: mid-call its media comes from another port.
+func TestBrowserWhoseNATForgets(t *testing.T) {
+	peer.Need(t, "conntrack")
+	h := newHomes(t, 1)
+	s := startServerAt(t, place{ip: publicIP, netns: h.public}, people(ada, bob))
+	a := browser(t, s, ada, func(a *peer.Account) { a.IP, a.Netns = h.home[0].inside, h.home[0].lan })
+	b := baresip(t, s, bob, func(b *peer.Account) { b.IP, b.Netns = publicIP, h.public })
+	connect(t, a, b, bob)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	h.run(t, "ip", "netns", "exec", string(h.home[0].nat), "conntrack", "-D", "-p", "udp")
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, a, b)
+}
+
 // TestBrowserWithPort443Alone: a network lets through TCP to port 443 and nothing
 // else. Signalling and media both go there.
 func TestBrowserWithPort443Alone(t *testing.T) {

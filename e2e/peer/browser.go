@@ -251,6 +251,14 @@ func (b *Browser) Hold(t testing.TB) { t.Helper(); b.evaluate(t, "phone.session.
 // Resume takes the call back.
 func (b *Browser) Resume(t testing.TB) { t.Helper(); b.evaluate(t, "phone.session.unhold(); 0") }
 
+// BeginAnew looks for its way again (RFC 8445 9), and waits until the server has
+// agreed to that.
+func (b *Browser) BeginAnew(t testing.TB) {
+	t.Helper()
+	b.evaluate(t, "phone.session.renegotiate({ rtcOfferConstraints: { iceRestart: true } }, () => phone.tell('renewed')); 0")
+	b.awaitEvent(t, "renewed")
+}
+
 // Digit presses a key, as a telephone event.
 func (b *Browser) Digit(t testing.TB, digit string) {
 	t.Helper()
