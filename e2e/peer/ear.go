@@ -169,30 +169,26 @@ func (e Ear) KeyHeard(t testing.TB, key rune) (longest time.Duration) {
 // of what it hears.
 func (e Ear) HearsNoPart(t testing.TB, tones ...float64) {
 	t.Helper()
-	<-time.After(settle)
-	since := e.now()
-	<-time.After(quietFor)
-	for _, hz := range tones {
-		for path, s := range e.sounds() {
-			if got := s.After(since[path]).Chord(hz); got > 0 {
-				t.Errorf("%s heard %v Hz beside others for %v, and should not", e.name, hz, got)
-			}
-		}
-	}
+	e.misses(t, tones, "as a part", func(s tone.Sound, hz float64) time.Duration { return s.Chord(hz) })
 }
 
 // HearsNot listens for a while and fails when it hears any of the tones.
-// Absence can only be seen over time, so this is the one place that waits for
-// the clock.
 func (e Ear) HearsNot(t testing.TB, tones ...float64) {
+	t.Helper()
+	e.misses(t, tones, "alone", tone.Sound.Total)
+}
+
+// misses fails when it hears any of the tones, measured in a way. Absence can only be
+// seen over time, so this is the one place that waits for the clock.
+func (e Ear) misses(t testing.TB, tones []float64, way string, measure func(tone.Sound, float64) time.Duration) {
 	t.Helper()
 	<-time.After(settle)
 	since := e.now()
 	<-time.After(quietFor)
 	for _, hz := range tones {
 		for path, s := range e.sounds() {
-			if got := s.After(since[path]).Total(hz); got > 0 {
-				t.Errorf("%s heard %v Hz for %v, and should not", e.name, hz, got)
+			if got := measure(s.After(since[path]), hz); got > 0 {
+				t.Errorf("%s heard %v Hz %s for %v, and should not", e.name, hz, way, got)
 			}
 		}
 	}

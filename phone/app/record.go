@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"tincan/phone/call"
 	"tincan/phone/event"
 	"tincan/phone/media"
@@ -23,6 +25,9 @@ const (
 	recordRate = 16000
 	// recordMost is the longest recording.
 	recordMost = time.Hour
+	// recordLeaves is what a disk must have free, in bytes, before callers may record
+	// on it: others need it too, and a public number may be called by anybody.
+	recordLeaves = 512 << 20
 )
 
 // titles are the names that a recording may be given.
@@ -67,6 +72,9 @@ func (r *recorder) create() (file.Writer, error) {
 	if err := os.MkdirAll(r.apps.config.Recordings, 0o700); err != nil {
 		return nil, err
 	}
+	if err := spare(r.apps.config.Recordings, recordLeaves); err != nil {
+		return nil, err
+	}
 	base := r.path
 	r.path += ".wav"
 	for i := 2; ; i++ {
@@ -76,6 +84,18 @@ func (r *recorder) create() (file.Writer, error) {
 		}
 		r.path = fmt.Sprintf("%s-%d.wav", base, i)
 	}
+}
+
+// spare says whether the disk of a folder has room.
+func spare(folder string, least uint64) error {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(folder, &disk); err != nil {
+		return fmt.Errorf("the disk of %s: %w", folder, err)
+	}
+	if free := disk.Bavail * uint64(disk.Bsize); free < least {
+		return fmt.Errorf("the disk of %s has %d MB free, and callers record on one with %d at least: remove recordings", folder, free>>20, least>>20)
+	}
+	return nil
 }
 
 func beep() deck.Item {

@@ -11,7 +11,7 @@ import (
 // ticks, no goroutine, no memory to speak of.
 func TestTenThousandCallsLeaveNothing(t *testing.T) {
 	if underRace || testing.Short() {
-		t.Skip("long")
+		t.Skip("10,000 calls take half a minute with the race detector")
 	}
 	synctest.Test(t, func(t *testing.T) {
 		e := newTestEngine(t, Config{})

@@ -33,7 +33,7 @@ func TestWebSocketPatience(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		srv := &http.Server{Handler: http.HandlerFunc(tr.WebSocket)} //nolint:gosec // of a test
+		srv := &http.Server{Handler: http.HandlerFunc(tr.WebSocket)}
 		go func() { _ = srv.Serve(l) }()
 		client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return browser.Dial(ctx, at)
