@@ -186,6 +186,9 @@ type Cause struct {
 	Kind string // one of the kinds below, as records have it
 	Code int    // SIP status that says the same
 	Text string // for people; may be empty
+	// Again: the party refused what it was offered, before anybody answered; it may
+	// take other codecs.
+	Again bool
 }
 
 func (c Cause) Error() string {

@@ -12,7 +12,7 @@ import (
 // because many phones choose their own favourite of what is offered: then much
 // would be transcoded that need not be.
 func (c *Call) widen(refused Cause) bool {
-	if c.widened || refused.Kind != NotAcceptable.Kind || c.phase >= answering {
+	if c.widened || refused.Kind != NotAcceptable.Kind && !refused.Again || c.phase >= answering {
 		return false
 	}
 	set := c.setup

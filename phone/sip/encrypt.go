@@ -206,7 +206,8 @@ func (l *leg) takeAnswer(answer media.Description) *call.Cause {
 // unencrypted gives the cause of a refusal that encryption may be the reason of.
 func (l *leg) unencrypted(res *wire.Response, cause call.Cause) call.Cause {
 	if l.policy == directory.EncryptionRequired && refusesMedia(res) {
-		return call.Unencrypted.Why(l.party + " refuses encrypted media, which are required: " + cause.Text)
+		cause = call.Unencrypted.Why(l.party + " refuses encrypted media, which are required: " + cause.Text)
+		cause.Again = true
 	}
 	return cause
 }
@@ -253,8 +254,14 @@ func (l *leg) keys(i int) *secure.Keys {
 	return at(l.shields, i).Keys
 }
 
-// insecure is told that the party did not prove itself.
-func (l *leg) insecure(why error) {
+// insecure is told that the party did not prove itself in a line. A camera whose
+// handshake never comes to an end costs the picture alone; a certificate that is
+// another's is never only that.
+func (l *leg) insecure(k media.Kind, why error) {
+	if k != media.Audio && !errors.Is(why, secure.ErrMismatch) {
+		l.s.cfg.Logger.Warn("nothing passes", "party", l.party, "kind", k.String(), "error", why)
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	cause := call.Unencrypted.Why(l.party + ": " + why.Error())

@@ -71,7 +71,7 @@ func (s *Server) bindAddr(p transport.Path) netip.Addr {
 func (l *leg) events(k media.Kind) media.Events {
 	e := media.Events{Digit: func(d media.Digit) { l.tell(call.Pressed{Leg: l, Digit: d}) }}
 	e.Worn = func() { l.tell(call.Changed{Leg: l}) }
-	e.Insecure = l.insecure
+	e.Insecure = func(err error) { l.insecure(k, err) }
 	if k == media.Audio {
 		e.Dead = func() { l.tell(call.Silent{Leg: l}) }
 		e.Trouble = func(t quality.Trouble) { l.tell(call.Troubled{Leg: l, Trouble: t}) }

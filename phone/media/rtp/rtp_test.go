@@ -79,6 +79,8 @@ func TestClassify(t *testing.T) {
 		{packet(rtp.Header{PT: 127, Marker: true}), rtp.Media},
 		{make([]byte, 20), rtp.STUN},
 		{zrtp, rtp.ZRTP},
+		{[]byte{22, 254, 253, 0, 0, 0, 0, 0}, rtp.DTLS},
+		{[]byte{64, 0, 0, 0, 0, 0, 0, 0}, rtp.Unknown},
 		{[]byte("hello, world"), rtp.Unknown},
 		{nil, rtp.Unknown},
 	}
