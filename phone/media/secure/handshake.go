@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"slices"
 	"sync"
@@ -107,6 +108,9 @@ func (h *Handshake) Close() {
 func (h *Handshake) run(ctx context.Context) {
 	defer h.cancel()
 	conn, keys, err := h.shake(ctx)
+	if conn != nil {
+		h.pipe.settle()
+	}
 	if ctx.Err() == nil {
 		h.config.Done(keys, err)
 	}
@@ -232,11 +236,16 @@ func keysOf(conn *dtls.Conn, active bool) (Keys, error) {
 	return Keys{Suite: s, Local: second, Remote: first}, nil
 }
 
+// alertRecord begins a record that says that something is wrong, or over (RFC 5246
+// 6.2.1).
+const alertRecord = 21
+
 // pipe is the handshake's end of a flow, as the library wants it.
 type pipe struct {
 	waiting *packetio.Buffer
 	send    func([]byte)
 	quiet   atomic.Bool
+	settled atomic.Bool  // there are keys
 	left    atomic.Int64 // bytes that this attempt may still be given
 }
 
@@ -247,6 +256,13 @@ func newPipe(send func([]byte)) *pipe {
 }
 
 func (p *pipe) begin() { p.left.Store(maxTaken) }
+
+// settle is for when there are keys: whoever floods us then, or forges the end of a
+// handshake that is over, must not make us say goodbye to the party.
+func (p *pipe) settle() {
+	p.settled.Store(true)
+	p.left.Store(math.MaxInt64)
+}
 
 func (p *pipe) mute() { p.quiet.Store(true) }
 
@@ -268,7 +284,8 @@ func (p *pipe) ReadFrom(b []byte) (int, net.Addr, error) {
 
 // WriteTo sends one.
 func (p *pipe) WriteTo(b []byte, _ net.Addr) (int, error) {
-	if !p.quiet.Load() {
+	farewell := p.settled.Load() && len(b) > 0 && b[0] == alertRecord
+	if !p.quiet.Load() && !farewell {
 		p.send(b)
 	}
 	return len(b), nil

@@ -255,6 +255,59 @@ func TestFloodIsBounded(t *testing.T) {
 	})
 }
 
+// TestLastWordIsRepeated: who waits has its keys, and the party asks for what was
+// lost of that.
+func TestLastWordIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lost := 0
+		w := &wire{harm: func(from int, b []byte) [][]byte {
+			const changeCipherSpec = 20
+			if from == 1 && b[0] == changeCipherSpec && lost < 3 {
+				lost++
+				return nil
+			}
+			return [][]byte{b}
+		}}
+		shakeHands(t, w, nil)
+		a, b := w.over(t)
+		if a.err != nil || b.err != nil || lost != 3 {
+			t.Errorf("%v, %v after %d losses", a.err, b.err, lost)
+		}
+	})
+}
+
+// TestNoFarewell: nothing that a stranger sends after the handshake makes who waits
+// say goodbye, which would end the media.
+func TestNoFarewell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		farewells := 0
+		w := &wire{harm: func(_ int, b []byte) [][]byte {
+			if b[0] == alertRecord {
+				farewells++
+			}
+			return [][]byte{b}
+		}}
+		shakeHands(t, w, nil)
+		for _, e := range w.ends {
+			<-e.done
+		}
+		for range 200 {
+			w.ends[1].Take(bytes.Repeat([]byte{22, 254, 253, 0}, 300))
+			time.Sleep(time.Millisecond)
+		}
+		for _, alert := range [][]byte{{21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 99, 0, 2, 2, 40}, {21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 98, 0, 2, 1, 0}} {
+			w.ends[1].Take(alert)
+			time.Sleep(time.Second)
+		}
+		w.mu.Lock()
+		if farewells != 0 {
+			t.Errorf("%d goodbyes", farewells)
+		}
+		w.mu.Unlock()
+		w.close()
+	})
+}
+
 func TestIdentityOutlivesTheProcess(t *testing.T) {
 	a, err := NewIdentity([]byte("seed"))
 	if err != nil {
