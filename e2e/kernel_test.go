@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tincan/e2e/peer"
+	"tincan/e2e/tone"
 )
 
 // needKernelRelay skips the test where the kernel takes no program from us.
@@ -87,6 +88,33 @@ func TestKernelRelayOutlivesTheServer(t *testing.T) {
 	p.settle(t)
 	unbroken(t, "the caller", p.a, a, bobTone)
 	unbroken(t, "the called", p.b, b, adaTone)
+	p.a.Hangup(t)
+	p.awaitNoCalls(t)
+}
+
+// TestKernelRelayGivesWayToHold: the held phone hears music in the same stream, and
+// the other again after.
+func TestKernelRelayGivesWayToHold(t *testing.T) {
+	peer.NeedRoot(t)
+	music := t.TempDir()
+	if err := tone.Write(filepath.Join(music, "a.wav"), tone.Sine(600, 20*time.Second, 16000)); err != nil {
+		t.Fatal(err)
+	}
+	p := plainCallAt(t, place{ip: "127.0.0.1", kernel: "auto", more: "[sound]\nmusic = \"" + music + "\"\n"}, "pcmu", "pcmu")
+	needKernelRelay(t, p.server)
+	since := len(p.b.Heard())
+	for range 2 {
+		p.awaitWay(t, "kernel")
+		n := len(p.b.Heard())
+		p.a.Offer(t, "sendonly")
+		p.b.Hears(t, n, 600, stepHeard)
+		n = len(p.b.Heard())
+		p.a.Offer(t, "sendrecv")
+		p.b.Hears(t, n, adaTone, stepHeard)
+	}
+	p.awaitWay(t, "kernel")
+	p.settle(t)
+	inOrder(t, "the held", p.b.Heard()[since:], sourceHole)
 	p.a.Hangup(t)
 	p.awaitNoCalls(t)
 }

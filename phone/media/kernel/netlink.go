@@ -37,10 +37,15 @@ func word(v uint32) []byte { return binary.NativeEndian.AppendUint32(nil, v) }
 // netlinkRoom takes the longest answer to one request.
 const netlinkRoom = 16 << 10
 
-// ask sends one request and gives the answers' bodies of a type; 0 is the
-// acknowledgement alone.
+// ask sends one request about routes and interfaces and gives the answers' bodies
+// of a type; 0 is the acknowledgement alone.
 func ask(kind, flags uint16, body []byte, want uint16) (bodies [][]byte, err error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	return askOf(unix.NETLINK_ROUTE, kind, flags, body, want)
+}
+
+// askOf is ask of a part of the kernel.
+func askOf(part int, kind, flags uint16, body []byte, want uint16) (bodies [][]byte, err error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, part)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
@@ -72,6 +77,20 @@ func ask(kind, flags uint16, body []byte, want uint16) (bodies [][]byte, err err
 		}
 	}
 	return bodies, nil
+}
+
+// Of NETLINK_XFRM (linux/xfrm.h): the request is a struct xfrm_userpolicy_id.
+const (
+	getPolicy   = 0x15
+	newPolicy   = 0x13
+	policyIDLen = 64
+)
+
+// encrypts tells whether the machine has IPsec policies. A redirected packet
+// leaves without a look at them: in the clear, where they say that it must not.
+func encrypts() bool {
+	policies, err := askOf(unix.NETLINK_XFRM, getPolicy, unix.NLM_F_DUMP, make([]byte, policyIDLen), newPolicy)
+	return err == nil && len(policies) > 0 // an error: this kernel has no IPsec
 }
 
 var errNoRoute = errors.New("no route")

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os/exec"
 	"runtime"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -137,6 +138,31 @@ func betweenNetworks(t *testing.T, tag int, classic bool) {
 		}
 		c.Stop()
 		p.goesUp(t, rtpPacket(false, 0, 9, 1440, 1, nil))
+	}
+}
+
+// TestNothingIsCarriedBesideIPsec: what the kernel redirects would leave in the
+// clear.
+func TestNothingIsCarriedBesideIPsec(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	r, err := Open(Config{First: testFirst, Last: testFirst + 2*testPairs - 1, Folder: bpfFolder(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeRelay(t, r)
+	p := newParties(t, "127.0.0.1")
+	policy := []string{"xfrm", "policy", "add", "dir", "out", "dst", "192.0.2.0/24", "tmpl", "proto", "esp", "mode", "transport"}
+	if out, err := exec.Command("ip", policy...).CombinedOutput(); err != nil {
+		t.Skipf("this kernel has no IPsec: %s", out)
+	}
+	if _, err := r.Carry(p.stream()); err == nil || !strings.Contains(err.Error(), "IPsec") {
+		t.Errorf("carried beside IPsec: %v", err)
+	}
+	ip(t, "xfrm", "policy", "flush")
+	if _, err := r.Carry(p.stream()); err != nil {
+		t.Error(err)
 	}
 }
 

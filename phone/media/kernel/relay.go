@@ -113,6 +113,9 @@ func (r *Relay) Carry(s Stream) (*Carried, error) {
 	if r.isBanned(s.Remote.Addr()) || r.isBanned(s.To.Addr()) {
 		return nil, errors.New("a party's address is banned")
 	}
+	if encrypts() {
+		return nil, errors.New("this machine encrypts packets by IPsec policies")
+	}
 	out, err := r.route(s.To.Addr())
 	if err != nil {
 		return nil, err
@@ -208,9 +211,7 @@ func (r *Relay) Close() error {
 	}
 	r.watcher.Wait()
 	r.table.disown()
-	for _, c := range r.table.carried() {
-		c.Stop()
-	}
+	r.stopAll()
 	var errs []error
 	r.mu.Lock()
 	for _, h := range r.hooks {
@@ -222,6 +223,12 @@ func (r *Relay) Close() error {
 		errs = append(errs, clear(r.config.Folder))
 	}
 	return errors.Join(append(errs, r.release())...)
+}
+
+func (r *Relay) stopAll() {
+	for _, c := range r.table.carried() {
+		c.Stop()
+	}
 }
 
 // release gives descriptors back; what is pinned stays.
