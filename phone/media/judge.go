@@ -73,7 +73,7 @@ func (r *RTP) facts(now time.Duration) quality.Facts {
 		Strangers: r.discarded.Strangers - j.before.Strangers, Stranger: j.stranger,
 		Unknown: r.discarded.Unknown - j.before.Unknown, UnknownPT: j.unknownPT,
 		Unread: r.discarded.Forged - j.before.Forged,
-		Told:   j.told, Named: r.remote.RTP, Hosts: r.remote.Hosts,
+		Led:    r.latch.led, Told: j.told, Named: r.remote.RTP, Hosts: r.remote.Hosts,
 	}
 	if r.receiving != nil {
 		f.Codec = r.receiving.Name

@@ -43,6 +43,8 @@ type Facts struct {
 	UnknownPT uint8
 	Unread    uint64 // could not be decrypted
 
+	// Led: its way is found by ICE, and addresses that were named say nothing.
+	Led   bool
 	Told  netip.AddrPort // where the party was told to send
 	Named netip.AddrPort // where it said that it receives
 	Hosts []netip.Addr   // where its signalling comes from
@@ -64,7 +66,9 @@ func (f *Facts) outside() bool {
 
 // unreachable tells whether the party named an address that only its own network
 // knows, and sent nothing by which its real one would be known.
-func (f *Facts) unreachable() bool { return !f.Ever && private(f.Named.Addr()) && f.outside() }
+func (f *Facts) unreachable() bool {
+	return !f.Led && !f.Ever && private(f.Named.Addr()) && f.outside()
+}
 
 // silence explains why nothing is heard of a party.
 func (f *Facts) silence() string {
@@ -78,10 +82,12 @@ func (f *Facts) silence() string {
 		return fmt.Sprintf("audio for this call comes from %s, which is not where %s is: %s was named; its network has two ways out, or somebody else sends", f.Stranger, f.Party, f.Named)
 	case f.Ever:
 		return "audio from " + f.Party + " stopped: its network is gone, or it has moved to another"
-	case private(f.Told.Addr()) && f.outside():
+	case private(f.Told.Addr()) && f.outside() && !f.Led:
 		return fmt.Sprintf("%sits packets go to %s, a private address: give this server's public address as [sip] external", never, f.Told.Addr())
 	case f.ReportedAt > 0:
 		return never + "it sends reports but no sound: its microphone is off or not allowed"
+	case f.Led:
+		return never + "nothing has come by any way that ICE tried: a firewall on its side stops UDP; a TURN server, or ICE over TCP, would pass it"
 	}
 	return fmt.Sprintf("%sno packet has come to port %d: a firewall or router on the way stops UDP; open the ports of [rtp], and those of the phone's network", never, f.Told.Port())
 }

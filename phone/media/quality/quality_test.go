@@ -113,15 +113,16 @@ func TestSilenceIsExplained(t *testing.T) {
 		change func(*flow)
 		want   string
 	}{
-		"told a private address":  {func(f *flow) { f.Told = private }, "audio from 102 never arrived: its packets go to 192.168.1.5, a private address"},
-		"same network":            {func(f *flow) { f.Told, f.Hosts = private, []netip.Addr{netip.MustParseAddr("192.168.1.9")} }, "a firewall or router"},
-		"a firewall":              {func(*flow) {}, "no packet has come to port 10000: a firewall"},
-		"no microphone":           {func(f *flow) { f.ReportedAt, f.FarAt = f.now, f.now }, "sends reports but no sound"},
-		"another codec":           {func(f *flow) { f.Unknown, f.UnknownPT = 9, 97 }, "payload type 97, which was not agreed"},
-		"other keys":              {func(f *flow) { f.Unread = 9 }, "cannot be decrypted"},
-		"from elsewhere":          {func(f *flow) { f.Strangers, f.Stranger = 9, netip.MustParseAddrPort("192.0.2.1:99") }, "comes from 192.0.2.1:99"},
-		"spoke, and is gone":      {func(f *flow) { f.Ever, f.Heard = true, f.now-time.Second }, "stopped: its network is gone"},
-		"IPv6 that is everywhere": {func(f *flow) { f.Told = netip.MustParseAddrPort("[2001:db8::1]:10000") }, "a firewall"},
+		"told a private address":     {func(f *flow) { f.Told = private }, "audio from 102 never arrived: its packets go to 192.168.1.5, a private address"},
+		"same network":               {func(f *flow) { f.Told, f.Hosts = private, []netip.Addr{netip.MustParseAddr("192.168.1.9")} }, "a firewall or router"},
+		"a firewall":                 {func(*flow) {}, "no packet has come to port 10000: a firewall"},
+		"no microphone":              {func(f *flow) { f.ReportedAt, f.FarAt = f.now, f.now }, "sends reports but no sound"},
+		"another codec":              {func(f *flow) { f.Unknown, f.UnknownPT = 9, 97 }, "payload type 97, which was not agreed"},
+		"other keys":                 {func(f *flow) { f.Unread = 9 }, "cannot be decrypted"},
+		"from elsewhere":             {func(f *flow) { f.Strangers, f.Stranger = 9, netip.MustParseAddrPort("192.0.2.1:99") }, "comes from 192.0.2.1:99"},
+		"spoke, and is gone":         {func(f *flow) { f.Ever, f.Heard = true, f.now-time.Second }, "stopped: its network is gone"},
+		"ICE, and a private address": {func(f *flow) { f.Led, f.Told, f.Named = true, private, private }, "nothing has come by any way that ICE tried"},
+		"IPv6 that is everywhere":    {func(f *flow) { f.Told = netip.MustParseAddrPort("[2001:db8::1]:10000") }, "a firewall"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFlow()
