@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"tincan/e2e/peer"
@@ -41,4 +42,20 @@ func TestICE(t *testing.T) {
 // wayTo is what the server says when ICE has found a phone.
 func wayTo(number string) string {
 	return fmt.Sprintf(`"msg":"ICE found a way","party":"extension:%s"`, number)
+}
+
+// TestICEOverKill: a call whose phone was found by ICE goes on when the server is
+// killed and started again.
+func TestICEOverKill(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, eachByICE(ada)+people(bob))
+	a, b := baresip(t, s, ada, func(a *peer.Account) { a.ICE = true }), baresip(t, s, bob)
+	connect(t, a, b, bob)
+	s.Await(t, wayTo(ada))
+	hearEachOther(t, a, adaTone, b, bobTone)
+	s.Signal(t, syscall.SIGKILL)
+	<-s.Done()
+	s.start(t)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, b, a)
 }

@@ -282,6 +282,35 @@ func TestResumed(t *testing.T) {
 		again.flow.Restore(state)
 		again.say("at once")
 		hears(t, b, "at once")
+		time.Sleep(time.Minute)
+		talk(t, again, b)
+	})
+}
+
+// A party that had finished before the restart checks nothing any more: media goes
+// on, for ever.
+func TestResumedWithoutChecks(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a, b := newMachine(t, l, "10.0.0.1", Config{}).open(Options{}), newMachine(t, l, "10.0.0.2", Config{}).open(Options{})
+		for p, to := range map[*party]*party{a: b, b: a} {
+			at := netip.AddrPortFrom(to.addr, to.flow.Port())
+			p.flow.Configure(media.Remote{RTP: at, Direction: media.SendRecv, Formats: []codec.Format{mulaw}})
+			if p == b {
+				p.socket.Off()
+				continue
+			}
+			if err := p.socket.Start(&media.ICE{Ufrag: "gone", Pwd: secret(pwdLength)}, false, true); err != nil {
+				t.Fatal(err)
+			}
+			p.socket.Resume(at, netip.AddrPort{})
+		}
+		for range 5 {
+			talk(t, a, b)
+			time.Sleep(20 * time.Second)
+		}
+		if len(a.failure) > 0 {
+			t.Error(<-a.failure)
+		}
 	})
 }
 

@@ -35,14 +35,15 @@ type Socket struct {
 	options Options
 	ports   media.Socket // the flow's own
 
-	mu     sync.Mutex // guards the rest, and ports; held with no other lock taken but an agent's
-	closed bool
-	off    bool     // the party does not speak ICE
-	lost   bool     // it does not answer: who goes on with its media is found as without ICE
-	now    *session // carries media, or looks for its first way
-	next   *session // of a party that began anew: takes over with its first pair
-	parts  [2]part
-	told   bool // Failed
+	mu      sync.Mutex // guards the rest, and ports; held with no other lock taken but an agent's
+	closed  bool
+	off     bool     // the party does not speak ICE
+	lost    bool     // it does not answer: who goes on with its media is found as without ICE
+	now     *session // carries media, or looks for its first way
+	next    *session // of a party that began anew: takes over with its first pair
+	parts   [2]part
+	told    bool // Failed
+	resumed bool // it began with what an earlier process had found
 }
 
 // session is ICE from its beginning to the next with another password.

@@ -199,6 +199,12 @@ func (s *Socket) failed(a *agent) {
 	}
 	p := &s.parts[index(a.control)]
 	never := p.by == nil
+	if never && s.resumed { // who had finished before our restart nominates nothing again
+		s.lost = true
+		s.mu.Unlock()
+		s.flow.Led(false)
+		return
+	}
 	p.leave()
 	*p = part{}
 	verdict := s.verdict(a, never)
@@ -217,7 +223,7 @@ func (s *Socket) Resume(media, control netip.AddrPort) {
 	defer s.mu.Unlock()
 	for i, at := range []netip.AddrPort{media, control} {
 		if p := &s.parts[i]; at.IsValid() && !p.to.IsValid() && !s.off {
-			p.to, p.valid = at, append(p.valid, at)
+			p.to, p.valid, s.resumed = at, append(p.valid, at), true
 		}
 	}
 }
