@@ -309,3 +309,18 @@ func BenchmarkProtect(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkNew: what a session takes is what a standing call keeps.
+func BenchmarkNew(b *testing.B) {
+	for _, s := range []Suite{AES128GCM, AES128CM80} {
+		b.Run(s.String(), func(b *testing.B) {
+			k := Keys{Suite: s, Local: NewKey(s), Remote: NewKey(s)}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := New(k); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
