@@ -48,7 +48,9 @@ func (r *Relay) watch() {
 			return
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			r.table.live(monotonic())
-			r.reroute() // IPsec policies come without a word
+			if encrypts() { // policies come without a word
+				r.stopAll()
+			}
 			continue
 		}
 		time.Sleep(restEvery)
@@ -142,9 +144,6 @@ func (r *Relay) hook(i net.Interface) {
 func (r *Relay) reroute() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if encrypts() {
-		r.stopAll()
-	}
 	for _, c := range r.table.carried() {
 		s := &r.table.slots[c.index]
 		out, err := r.route(c.Stream.To.Addr())
