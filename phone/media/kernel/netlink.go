@@ -104,26 +104,40 @@ func findRoute(to netip.Addr) (ifindex uint32, local bool, err error) {
 	body := make([]byte, unix.SizeofRtMsg)
 	body[0], body[1] = family, byte(to.BitLen())
 	answers, err := ask(unix.RTM_GETROUTE, 0, appendAttributes(body, attribute{unix.RTA_DST, to.AsSlice()}), unix.RTM_NEWROUTE)
-	if err != nil || len(answers) == 0 || len(answers[0]) < unix.SizeofRtMsg {
-		return 0, false, fmt.Errorf("%w to %v: %w", errNoRoute, to, errors.Join(err))
+	if err != nil {
+		return 0, false, fmt.Errorf("%w to %v: %w", errNoRoute, to, err)
 	}
-	answer := answers[0]
-	switch answer[7] { // rtm_type
+	for _, answer := range answers {
+		if ifindex, local, ok := parseRoute(answer); ok {
+			return ifindex, local, nil
+		}
+	}
+	return 0, false, fmt.Errorf("%w to one host at %v", errNoRoute, to)
+}
+
+// parseRoute reads a struct rtmsg with its attributes: the interface of a route
+// to one host, or that the host is this machine.
+func parseRoute(b []byte) (ifindex uint32, local, ok bool) {
+	if len(b) < unix.SizeofRtMsg {
+		return 0, false, false
+	}
+	switch b[7] { // rtm_type
 	case unix.RTN_LOCAL:
-		return 0, true, nil
+		return 0, true, true
 	case unix.RTN_UNICAST:
 	default:
-		return 0, false, fmt.Errorf("%w to one host at %v", errNoRoute, to)
+		return 0, false, false
 	}
-	for b := answer[unix.SizeofRtMsg:]; len(b) >= unix.SizeofRtAttr; {
+	for b = b[unix.SizeofRtMsg:]; len(b) >= unix.SizeofRtAttr; {
 		length, kind := int(binary.NativeEndian.Uint16(b)), binary.NativeEndian.Uint16(b[2:])
 		if length < unix.SizeofRtAttr || length > len(b) {
 			break
 		}
 		if kind == unix.RTA_OIF && length == unix.SizeofRtAttr+4 {
-			return binary.NativeEndian.Uint32(b[unix.SizeofRtAttr:]), false, nil
+			ifindex = binary.NativeEndian.Uint32(b[unix.SizeofRtAttr:])
+			return ifindex, false, ifindex != 0
 		}
 		b = b[min((length+3)&^3, len(b)):]
 	}
-	return 0, false, fmt.Errorf("%w to %v by an interface", errNoRoute, to)
+	return 0, false, false
 }

@@ -295,6 +295,44 @@ func TestGoesUp(t *testing.T) {
 	}
 }
 
+// TestSimulatedIsTheProgram: whatever RTP comes, the twin that other packages are
+// tested with says what the program says, and counts the same.
+func TestSimulatedIsTheProgram(t *testing.T) {
+	tr := newTrial(t)
+	rapid.Check(t, func(t *rapid.T) {
+		twin := NewSimulated(testFirst, testPairs, monotonic)
+		st := local(rapid.Bool().Draw(t, "IPv6"))
+		ours, err := tr.table.carry(st, route{mtu: 1500})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ours.Stop()
+		theirs, err := twin.Carry(st)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range rapid.IntRange(1, 20).Draw(t, "packets") {
+			b := rtpPacket(rapid.Bool().Draw(t, "marker"), rapid.SampledFrom([]uint8{0, 96, 101, 72}).Draw(t, "type"),
+				rapid.Uint16Range(0, 4000).Draw(t, "sequence"), rapid.Uint32().Draw(t, "time"),
+				rapid.SampledFrom([]uint32{st.SSRC, 7}).Draw(t, "SSRC"), rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, "payload"))
+			b[0] = rapid.SampledFrom([]byte{0x80, 0x80, 0x80, 0x90, 0x00}).Draw(t, "first byte")
+			in := datagram{st.Remote, netip.AddrPortFrom(st.Local, st.Port), 64, b, false}
+			verdict, got := tr.run(t, in.bytes(), loopback)
+			out, to, ok := twin.Pass(st.Port, st.Remote, b)
+			if ok != (verdict == inPlace) {
+				t.Fatalf("% x: the program says %d, the twin %v", b, verdict, ok)
+			}
+			if want := (datagram{st.From, to, 63, out, false}); ok && !bytes.Equal(want.bytes(), got) {
+				t.Fatalf("the program sends % x, the twin % x", got, want.bytes())
+			}
+		}
+		a, b := ours.Counts(), theirs.Counts()
+		if a.Packets != b.Packets || a.Octets != b.Octets || a.Highest != b.Highest || a.Time != b.Time || a.Runs != b.Runs {
+			t.Fatalf("the program counts %+v, the twin %+v", a, b)
+		}
+	})
+}
+
 // TestLeavesByAnInterface: the packet is changed in the same way and redirected,
 // unless it came by the loopback.
 func TestLeavesByAnInterface(t *testing.T) {
