@@ -162,6 +162,26 @@ func TestBrowserWhoseNATForgets(t *testing.T) {
 	hangUp(t, a, b)
 }
 
+// TestBrowserByRelay: a browser whose page gives it a relay and nothing else.
+func TestBrowserByRelay(t *testing.T) {
+	h := newHomes(t, 1)
+	relay := peer.StartTurn(t, publicIP, h.public)
+	s := startServerAt(t, place{ip: publicIP, netns: h.public}, people(ada, bob))
+	a := browser(t, s, ada, func(a *peer.Account) {
+		a.IP, a.Netns = h.home[0].inside, h.home[0].lan
+		a.Relays = map[string]any{"iceTransportPolicy": "relay", "iceServers": []map[string]string{
+			{"urls": "turn:" + relay.Address + "?transport=tcp", "username": relay.User, "credential": relay.Password},
+		}}
+	})
+	b := baresip(t, s, bob, func(b *peer.Account) { b.IP, b.Netns = publicIP, h.public })
+	connect(t, a, b, bob)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	if pair := a.Pair(t); !strings.HasPrefix(pair, "relay/") {
+		t.Errorf("by %s", pair)
+	}
+	hangUp(t, b, a)
+}
+
 // TestBrowserWithPort443Alone: a network lets through TCP to port 443 and nothing
 // else. Signalling and media both go there.
 func TestBrowserWithPort443Alone(t *testing.T) {

@@ -198,6 +198,10 @@ func (s *server) openObjects(ctx context.Context, cfg *config.Config) (err error
 // openPhones makes media, calls and SIP, which know each other through small
 // interfaces.
 func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
+	reach, err := s.openICE(cfg) // before media: it closes after the last flow
+	if err != nil {
+		return err
+	}
 	carrier, why := s.openKernel(cfg)
 	s.noKernel = why
 	s.media, err = media.NewEngine(media.Config{
@@ -208,10 +212,6 @@ func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	s.onClose(s.media.Close)
-	reach, err := s.openICE(cfg)
-	if err != nil {
-		return err
-	}
 	if err := s.openSound(cfg); err != nil {
 		return err
 	}

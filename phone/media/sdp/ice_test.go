@@ -169,3 +169,46 @@ func FuzzParseCandidate(f *testing.F) {
 		}
 	})
 }
+
+func TestParseFragment(t *testing.T) {
+	got, err := ParseFragment([]byte(crlf(`
+		a=ice-ufrag:8hhY
+		a=ice-pwd:asd88fgpdd777uzjYhagZg
+		m=audio 9 RTP/AVP 0
+		a=mid:1
+		a=candidate:1 1 UDP 2130706431 192.0.2.7 8998 typ host
+		a=candidate:nonsense
+		m=video 9 RTP/AVP 99
+		a=ice-ufrag:other
+		a=end-of-candidates`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Fragment{
+		{Mid: "1", ICE: media.ICE{Ufrag: "8hhY", Pwd: "asd88fgpdd777uzjYhagZg", Candidates: []media.Candidate{
+			{Foundation: "1", Component: 1, Transport: "udp", Priority: 2130706431, Host: "192.0.2.7", Port: 8998, Type: "host"},
+		}}},
+		{ICE: media.ICE{Ufrag: "other", Pwd: "asd88fgpdd777uzjYhagZg", Complete: true}},
+	}
+	if diff := cmp.Diff(want, got, equal); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func FuzzParseFragment(f *testing.F) {
+	f.Add([]byte("a=ice-ufrag:8hhY\r\nm=audio 9 RTP/AVP 0\r\na=mid:1\r\na=candidate:1 1 UDP 1 192.0.2.7 8998 typ host\r\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		all, err := ParseFragment(b)
+		if err != nil {
+			return
+		}
+		if len(all) > MaxStreams {
+			t.Fatalf("%d lines", len(all))
+		}
+		for _, p := range all {
+			if len(p.ICE.Candidates) > MaxCandidates || len(p.ICE.Ufrag) > maxSecret || len(p.Mid) > maxMid {
+				t.Fatalf("out of bounds: %+v", p)
+			}
+		}
+	})
+}
