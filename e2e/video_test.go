@@ -120,3 +120,21 @@ func TestVideoBetweenPhones(t *testing.T) {
 	}
 	hangUp(t, a, b)
 }
+
+// Two browsers see each other, and after a hold again.
+func TestVideoBetweenBrowsers(t *testing.T) {
+	s := startServer(t, people(ada, bob))
+	camera := func(a *peer.Account) { a.Video = true }
+	a, b := browser(t, s, ada, camera), browser(t, s, bob, camera)
+	connect(t, a, b, bob)
+	for _, p := range []*peer.Browser{a, b} {
+		p.Sees(t, 20)
+	}
+	hearEachOther(t, a, adaTone, b, bobTone)
+	a.Hold(t)
+	a.Resume(t)
+	for _, p := range []*peer.Browser{a, b} {
+		p.Sees(t, 20)
+	}
+	hangUp(t, b, a)
+}

@@ -96,7 +96,7 @@ func (b *Browser) open(t testing.TB, page string) {
 	host, _, _ := strings.Cut(b.account.Server, ":")
 	b.run(t, "start", map[string]any{
 		"ws": "wss://" + b.account.Server + "/ws", "uri": "sip:" + b.account.Number + "@" + host, "password": b.account.Secret,
-		"ice": b.account.Relays,
+		"ice": b.account.Relays, "video": b.account.Video,
 	})
 	b.awaitEvent(t, "registered")
 }
@@ -245,11 +245,19 @@ func (b *Browser) Answer(t testing.TB) {
 // Hangup ends its call.
 func (b *Browser) Hangup(t testing.TB) { t.Helper(); b.evaluate(t, "phone.session.terminate(); 0") }
 
-// Hold holds its call, Resume takes it back.
-func (b *Browser) Hold(t testing.TB) { t.Helper(); b.evaluate(t, "phone.session.hold(); 0") }
+// Hold holds its call, and waits until the server has agreed to that.
+func (b *Browser) Hold(t testing.TB) {
+	t.Helper()
+	b.evaluate(t, "phone.session.hold({}, () => phone.tell('held')); 0")
+	b.awaitEvent(t, "held")
+}
 
-// Resume takes the call back.
-func (b *Browser) Resume(t testing.TB) { t.Helper(); b.evaluate(t, "phone.session.unhold(); 0") }
+// Resume takes the call back, likewise.
+func (b *Browser) Resume(t testing.TB) {
+	t.Helper()
+	b.evaluate(t, "phone.session.unhold({}, () => phone.tell('resumed')); 0")
+	b.awaitEvent(t, "resumed")
+}
 
 // BeginAnew looks for its way again (RFC 8445 9), and waits until the server has
 // agreed to that.
@@ -296,6 +304,25 @@ func (b *Browser) Pair(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return fmt.Sprintf("%s/%s %s/%s", pair.Local.CandidateType, pair.Local.Protocol, pair.Remote.CandidateType, pair.Remote.Protocol)
+}
+
+// Sees waits until it sees more pictures, by so many, than it has seen, a whole one
+// among all of them.
+func (b *Browser) Sees(t testing.TB, more int) {
+	t.Helper()
+	first := b.pictures(t).Frames
+	b.until(t, "picture", func() bool {
+		now := b.pictures(t)
+		return now.Frames >= first+more && now.Whole > 0
+	})
+}
+
+func (b *Browser) pictures(t testing.TB) (seen struct{ Frames, Whole int }) {
+	t.Helper()
+	if err := json.Unmarshal(b.evaluate(t, "phone.sees()"), &seen); err != nil {
+		t.Fatal(err)
+	}
+	return seen
 }
 
 // Ear gives what it hears.
