@@ -23,6 +23,9 @@
 // differently. From the first splice on, the line of the RTP flow rewrites
 // headers, so that the phone hears one unbroken stream.
 //
+// A direction that is only relayed can be lifted: the kernel hands the packets on,
+// and the flows count what it has handed on whenever somebody looks (lift.go).
+//
 // A Seat is a place in a Mixer and a flow itself: a bridge relays packets in and
 // out of it, so each is decoded and encoded once.
 //
@@ -34,7 +37,7 @@
 // due. A standing call has no goroutine and no timer.
 //
 // Locks: each flow has one short mutex, never held with another flow's. They
-// are taken in the order Bridge, Mixer, ear, mouth, flow. Events are called
-// with no lock held. docs/media.md says how sound is waited for, mixed and
-// changed over, with figures.
+// are taken in the order Bridge, Mixer, ear, mouth, flow, and last those of package
+// kernel. Events are called with no lock held. docs/media.md says how sound is
+// waited for, mixed and changed over, with figures.
 package media
