@@ -36,13 +36,15 @@ func (s *server) encryption(t *testing.T) map[string]string {
 	return out
 }
 
-// TestEncryptedPhones: each pair of phones with and without encryption hears each
-// other, whoever calls; what each has is shown.
+// TestEncryptedPhones: phones with and without encryption hear each other, relayed
+// and transcoded, whoever calls; what each has is shown. Two ways to encrypt are
+// tried between phones of different makers, and of the same.
 func TestEncryptedPhones(t *testing.T) {
 	t.Parallel()
 	type kind struct {
-		name, shows string
-		start       func(*testing.T, *server, string) peer.Phone
+		maker, has, shows string
+
+		start func(*testing.T, *server, string) peer.Phone
 	}
 	bare := func(how, transport string, more ...func(*peer.Account)) func(*testing.T, *server, string) peer.Phone {
 		return func(t *testing.T, s *server, n string) peer.Phone {
@@ -55,17 +57,18 @@ func TestEncryptedPhones(t *testing.T) {
 		}
 	}
 	kinds := []kind{
-		{"baresip plain udp", "", bare("", "udp")},
-		{"baresip srtp tls", "SDES", bare("srtp", "tls")},
-		{"linphone srtp tls", "SDES", lin("srtp", "tls")},
-		{"linphone plain udp opus", "", lin("", "udp", codec("opus"))},
-		{"linphone srtp tls opus", "SDES", lin("srtp", "tls", codec("opus"))},
-		{"baresip dtls tls", "DTLS", bare("dtls", "tls")},
-		{"linphone dtls tls", "DTLS", lin("dtls", "tls")},
+		{"baresip", "nothing", "", bare("", "udp")},
+		{"baresip", "SRTP", "SDES", bare("srtp", "tls")},
+		{"linphone", "SRTP and Opus", "SDES", lin("srtp", "tls", codec("opus"))},
+		{"baresip", "DTLS", "DTLS", bare("dtls", "tls")},
+		{"linphone", "DTLS", "DTLS", lin("dtls", "tls")},
 	}
 	for _, from := range kinds {
 		for _, to := range kinds {
-			t.Run(from.name+" to "+to.name, func(t *testing.T) {
+			if from.shows != "" && to.shows != "" && from.maker == to.maker && from.has != to.has {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s with %s to %s with %s", from.maker, from.has, to.maker, to.has), func(t *testing.T) {
 				t.Parallel()
 				s := startServer(t, people(ada, bob))
 				a, b := from.start(t, s, ada), to.start(t, s, bob)

@@ -190,7 +190,7 @@ func digestOf(text []byte) uint64 {
 	return h.Sum64()
 }
 
-// answered takes the party's answer to our offer. The cause is not nil if the call
+// takeAnswer takes the party's answer to our offer. The cause is not nil if the call
 // cannot go on with it.
 func (l *leg) takeAnswer(answer media.Description) *call.Cause {
 	d, shields, why := accepted(answer, l.shields, l.policy)

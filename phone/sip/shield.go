@@ -245,11 +245,13 @@ func accepted(answer media.Description, shields []shield, policy string) (d medi
 	for i := range answer.Streams {
 		st := &answer.Streams[i]
 		sh := at(shields, i)
-		sh.Agreed = true
-		out[i] = sh
 		if st.Refused() || !securable(st.Kind) {
+			if sh.secured() { // off for now; else it has yet to be agreed on
+				out[i] = sh
+			}
 			continue
 		}
+		sh.Agreed = true
 		d.Streams[i].Proto = bareProfile(st)
 		hand, proves := answeredHand(st, at(shields, i))
 		line, keys, ok := secure.Accepted(sh.Ours, st.Crypto)

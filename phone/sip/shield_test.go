@@ -130,6 +130,43 @@ func TestBestLineOfSoundIsTaken(t *testing.T) {
 	}
 }
 
+// TestLineThatComesLater: a line that an answer refused is offered anew as the
+// others are, one that was on as it was.
+func TestLineThatComesLater(t *testing.T) {
+	picture := soundLine("RTP/AVP")
+	picture.Kind, picture.Name = media.Video, "video"
+	d := media.Description{Streams: []media.Stream{soundLine("RTP/AVP"), picture}}
+	answer := func(shields []shield, on ...bool) []shield {
+		said := shielded(d, shields, printA)
+		got, theirs, why := takenOffer(said, directory.EncryptionAuto, nil)
+		if why != "" {
+			t.Fatal(why)
+		}
+		back := shielded(got, theirs, printB)
+		for i := range on {
+			if !on[i] {
+				refuseLine(&back.Streams[i])
+			}
+		}
+		_, out, why := accepted(back, shields, directory.EncryptionRequired)
+		if why != "" {
+			t.Fatal(why)
+		}
+		return out
+	}
+	first := answer(offering(d, nil, keyed, false), true, false)
+	if first[1].secured() {
+		t.Error("a line that is off has keys")
+	}
+	second := offering(d, first, keyed, false)
+	if second[1].Profile != "RTP/SAVP" || len(second[1].Ours) == 0 || len(second[0].Ours) != 1 {
+		t.Errorf("offered later: %+v", second[1])
+	}
+	if off := answer(answer(second, true, true), true, false); !off[1].secured() {
+		t.Error("a line that is off for now has lost its keys")
+	}
+}
+
 // TestFaxIsNotEncrypted: it is refused where encryption is required.
 func TestFaxIsNotEncrypted(t *testing.T) {
 	fax := soundLine("udptl")
