@@ -80,6 +80,8 @@ func (f *Facts) silence() string {
 		return fmt.Sprintf("audio from %s is of payload type %d, which was not agreed: its list of codecs is wrong; leave one codec in its settings", f.Party, f.UnknownPT)
 	case f.Strangers > 0:
 		return fmt.Sprintf("audio for this call comes from %s, which is not where %s is: %s was named; its network has two ways out, or somebody else sends", f.Stranger, f.Party, f.Named)
+	case f.Ever && f.ReportedAt > f.Heard:
+		return "audio from " + f.Party + " stopped, but it still reports: it is muted in a way that sends nothing, or its microphone is gone"
 	case f.Ever:
 		return "audio from " + f.Party + " stopped: its network is gone, or it has moved to another"
 	case private(f.Told.Addr()) && f.outside() && !f.Led:

@@ -122,6 +122,7 @@ func TestSilenceIsExplained(t *testing.T) {
 		"from elsewhere":             {func(f *flow) { f.Strangers, f.Stranger = 9, netip.MustParseAddrPort("192.0.2.1:99") }, "comes from 192.0.2.1:99"},
 		"spoke, and is gone":         {func(f *flow) { f.Ever, f.Heard = true, f.now-time.Second }, "stopped: its network is gone"},
 		"ICE, and a private address": {func(f *flow) { f.Led, f.Told, f.Named = true, private, private }, "nothing has come by any way that ICE tried"},
+		"muted":                      {func(f *flow) { f.Ever, f.Heard, f.ReportedAt, f.FarAt = true, f.now-time.Second, f.now, f.now }, "it still reports: it is muted"},
 		"IPv6 that is everywhere":    {func(f *flow) { f.Told = netip.MustParseAddrPort("[2001:db8::1]:10000") }, "a firewall"},
 	} {
 		t.Run(name, func(t *testing.T) {
