@@ -75,9 +75,6 @@ func (r *RTP) Restore(s RTPState) {
 		r.latch.doubtful = s.Doubtful
 		r.latch.signalled, r.latch.leaving = s.Signalled, netip.AddrPort{}
 		r.rx.ssrc = s.Heard
-		if k, ok := r.sock.(resuming); ok {
-			k.Resume(s.Latched, s.Control)
-		}
 	}
 	r.guard.restore(s.Secure)
 	if s.Control.IsValid() {

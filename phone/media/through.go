@@ -2,12 +2,6 @@ package media
 
 import "net/netip"
 
-// resuming is a Socket that finds the party itself, and may begin with where an
-// earlier process had found it.
-type resuming interface {
-	Resume(media, control netip.AddrPort)
-}
-
 // Through puts a socket between the flow and its ports, one that lets through
 // only what the party sends and knows where to send itself (ICE). It is false
 // when the flow is closed.

@@ -187,6 +187,9 @@ func (l *leg) reopen(lines []lineState) error {
 		l.lines[i] = r
 		if ours := l.ours.Streams[i].ICE; ours != nil && !ours.Mismatch && l.s.cfg.ICE != nil {
 			l.connect(i, ours.Ufrag, ours.Pwd)
+			if s := l.socket(i); s != nil {
+				s.Adopt()
+			}
 		}
 	}
 	l.configure()

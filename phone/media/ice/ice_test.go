@@ -276,6 +276,7 @@ func TestResumed(t *testing.T) {
 		m := newMachine(t, l, "10.0.0.1", Config{})
 		m.engine, m.port = a.engine, state.Port
 		again := m.open(Options{Ufrag: local.Ufrag, Pwd: local.Pwd})
+		again.socket.Adopt()
 		if err := again.socket.Start(remote, true, true); err != nil {
 			t.Fatal(err)
 		}
@@ -287,8 +288,8 @@ func TestResumed(t *testing.T) {
 	})
 }
 
-// A party that had finished before the restart checks nothing any more: media goes
-// on, for ever.
+// A party that had finished before the restart checks nothing any more: its media is
+// followed, for ever.
 func TestResumedWithoutChecks(t *testing.T) {
 	bubble(t, func(t *testing.T, l *lan) {
 		a, b := newMachine(t, l, "10.0.0.1", Config{}).open(Options{}), newMachine(t, l, "10.0.0.2", Config{}).open(Options{})
@@ -302,7 +303,7 @@ func TestResumedWithoutChecks(t *testing.T) {
 			if err := p.socket.Start(&media.ICE{Ufrag: "gone", Pwd: secret(pwdLength)}, false, true); err != nil {
 				t.Fatal(err)
 			}
-			p.socket.Resume(at, netip.AddrPort{})
+			p.socket.Adopt()
 		}
 		for range 5 {
 			talk(t, a, b)

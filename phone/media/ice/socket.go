@@ -43,7 +43,7 @@ type Socket struct {
 	next    *session // of a party that began anew: takes over with its first pair
 	parts   [2]part
 	told    bool // Failed
-	resumed bool // it began with what an earlier process had found
+	adopted bool // from an earlier process
 }
 
 // session is ICE from its beginning to the next with another password.

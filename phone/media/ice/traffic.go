@@ -199,10 +199,8 @@ func (s *Socket) failed(a *agent) {
 	}
 	p := &s.parts[index(a.control)]
 	never := p.by == nil
-	if never && s.resumed { // who had finished before our restart nominates nothing again
-		s.lost = true
+	if never && s.adopted { // who had finished before our restart nominates nothing again
 		s.mu.Unlock()
-		s.flow.Led(false)
 		return
 	}
 	p.leave()
@@ -216,16 +214,14 @@ func (s *Socket) failed(a *agent) {
 	}
 }
 
-// Resume makes media go where an earlier process sent it, until the checks have
-// found it anew.
-func (s *Socket) Resume(media, control netip.AddrPort) {
+// Adopt is told that an earlier process had the flow. Its state may be from before a
+// way was found, and who had finished checks nothing again: the latch finds the
+// party, until the checks have found it anew.
+func (s *Socket) Adopt() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i, at := range []netip.AddrPort{media, control} {
-		if p := &s.parts[i]; at.IsValid() && !p.to.IsValid() && !s.off {
-			p.to, p.valid, s.resumed = at, append(p.valid, at), true
-		}
-	}
+	s.adopted, s.lost = true, true
+	s.mu.Unlock()
+	s.flow.Led(false)
 }
 
 // outlet sends by pion, in a goroutine of its own: a relay over TCP may wait, the
