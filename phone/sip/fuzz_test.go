@@ -1,6 +1,7 @@
 package sip_test
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -195,6 +196,17 @@ func head(who, method, name, more string) string {
 
 const sdpBody = "Content-Type: application/sdp\nContent-Length: 107\n\nv=0\no=- 1 2 IN IP4 198.51.100.7\ns=-\nc=IN IP4 198.51.100.7\nt=0 0\nm=audio 40000 RTP/AVP 0 8\na=sendonly\n"
 
+// securedSDP is a description whose media are encrypted in one way or the other.
+func securedSDP(profile, attributes string) string {
+	body := "v=0\no=- 1 2 IN IP4 198.51.100.7\ns=-\nc=IN IP4 198.51.100.7\nt=0 0\nm=audio 40000 " + profile + " 0 8\n" + attributes
+	return fmt.Sprintf("Content-Type: application/sdp\nContent-Length: %d\n\n%s", len(body), body)
+}
+
+var (
+	sdesBody = securedSDP("RTP/SAVP", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20\na=crypto:2 AEAD_AES_128_GCM inline:AAAA\n")
+	dtlsBody = securedSDP("UDP/TLS/RTP/SAVPF", "a=rtcp-mux\na=setup:actpass\na=fingerprint:sha-256 "+strings.TrimSuffix(strings.Repeat("4A:", 32), ":")+"\n")
+)
+
 // seeds are where the fuzzer begins: each kind of message, honest and forged.
 var seeds = []string{
 	string(append([]byte("s"), request("OPTIONS", "101", 1)...)),
@@ -209,6 +221,8 @@ var seeds = []string{
 	head("b", "UPDATE", "b", sdpBody) + between + "x" + between + head("b", "INFO", "b", "Content-Type: application/dtmf-relay\nContent-Length: 9\n\nSignal=5\n"),
 	head("b", "REFER", "b", "Refer-To: <sip:101@tincan>\nContent-Length: 0\n\n"),
 	head("b", "NOTIFY", "b", "Event: refer\nSubscription-State: active\nContent-Type: message/sipfrag\nContent-Length: 14\n\nSIP/2.0 200 OK"),
+	head("a", "INVITE", "a", sdesBody) + between + head("b", "INVITE", "b", dtlsBody) + between + head("a", "UPDATE", "a", sdpBody),
+	"s" + strings.Replace(string(request("INVITE", "lounge", 1)), "Content-Length: 0\r\n\r\n", strings.ReplaceAll(dtlsBody, "\n", "\r\n"), 1),
 	head("b", "PRACK", "b", "RAck: 1 1 INVITE\nContent-Length: 0\n\n"),
 	"bSIP/2.0 200 OK\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch={b.branch}\nFrom: <sip:101@tincan>;tag={b.to}\nTo: <sip:102@tincan>;tag=bt\nCall-ID: {b.id}\nCSeq: 1 INVITE\nContact: <sip:102@198.51.100.8>\n" + sdpBody,
 	"bSIP/2.0 302 Moved\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch={b.branch}\nFrom: <sip:101@tincan>;tag={b.to}\nTo: <sip:102@tincan>;tag=bt\nCall-ID: {b.id}\nCSeq: 1 INVITE\nContact: <sip:101@tincan>\nContent-Length: 0\n\n",
