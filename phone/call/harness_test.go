@@ -90,8 +90,11 @@ type leg struct {
 	ended    bool
 	since    string // what its state says beside its id
 
-	say    func()             // 20 ms of sound, if it can speak
-	become func(codec.Format) // its media are agreed anew
+	say         func()             // 20 ms of sound, if it can speak
+	become      func(codec.Format) // its media are agreed anew
+	encryption  string             // as Info has it
+	unencrypted bool
+
 	// heard gives how many samples came since the last time, as one stream.
 	heard func(t *testing.T) int
 }
@@ -151,7 +154,9 @@ func (l *leg) Release() {
 	})
 }
 
-func (l *leg) Info() Info { return Info{Kind: l.kind, Party: l.kind + ":" + l.id, CallID: l.id} }
+func (l *leg) Info() Info {
+	return Info{Kind: l.kind, Party: l.kind + ":" + l.id, CallID: l.id, Encryption: l.encryption, Unencrypted: l.unencrypted}
+}
 func (l *leg) State() (state []byte) {
 	l.do(func() { state = []byte(l.id + l.since) })
 	return state

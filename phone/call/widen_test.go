@@ -55,6 +55,8 @@ func TestCalleeIsAskedAgainOnceAtMost(t *testing.T) {
 		times  int
 	}{
 		"twice refused":   {pcmu, (*leg).refuses, NotAcceptable.Kind, 2},
+		"encrypted":       {pcmu, func(l *leg) { l.leave(Cause{Kind: Unencrypted.Kind, Code: 488, Again: true}) }, Unencrypted.Kind, 2},
+		"not encrypted":   {pcmu, func(l *leg) { l.leave(Unencrypted) }, Unencrypted.Kind, 1},
 		"busy":            {pcmu, func(l *leg) { l.leave(Busy) }, Busy.Kind, 1},
 		"nothing to make": {amr, (*leg).refuses, NotAcceptable.Kind, 1},
 	}
