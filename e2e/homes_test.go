@@ -111,12 +111,24 @@ func (o home) forwards(t *testing.T, port int) {
 // TestICEBehindTwoNATs: a server at home, of which only SIP is let in, and a phone
 // at another home: media goes by a relay that the server asks for.
 func TestICEBehindTwoNATs(t *testing.T) {
+	for _, transport := range []string{"udp", "tcp", "tls"} {
+		t.Run(transport, func(t *testing.T) { byRelay(t, transport) })
+	}
+}
+
+func byRelay(t *testing.T, transport string) {
+	t.Helper()
 	h := newHomes(t, 2)
 	relay := peer.StartTurn(t, publicIP, h.public)
+	t.Setenv("SSL_CERT_FILE", relay.Certificate)
+	at := fmt.Sprintf("turn:%s?transport=%s", relay.Address, transport)
+	if transport == "tls" {
+		at = fmt.Sprintf("turns:%s?transport=tcp", relay.AddressTLS)
+	}
 	own, far := h.home[0], h.home[1]
 	s := startServerAt(t, place{
 		ip: own.inside, external: own.outside, netns: own.lan,
-		more: fmt.Sprintf("[ice]\nturn = [%q]\nuser = %q\npassword = %q\n", "turn:"+relay.Address, relay.User, relay.Password),
+		more: fmt.Sprintf("[ice]\nturn = [%q]\nuser = %q\npassword = %q\n", at, relay.User, relay.Password),
 	}, eachByICE(bob)+people(ada))
 	own.forwards(t, s.sip)
 	a := baresip(t, s, ada, func(a *peer.Account) { a.IP, a.Netns = own.inside, own.lan })

@@ -10,6 +10,8 @@ import (
 type Turn struct {
 	*Process
 	Address        string // ip:port, UDP and TCP
+	AddressTLS     string
+	Certificate    string // file: of who it is over TLS
 	User, Password string
 }
 
@@ -17,12 +19,14 @@ type Turn struct {
 func StartTurn(t testing.TB, ip string, netns Netns) *Turn {
 	t.Helper()
 	Need(t, "turnserver")
-	port := FreePort(t)
+	port, portTLS := FreePort(t), FreePort(t)
+	cert, key := certificate(t, ip)
 	r := &Turn{Address: net.JoinHostPort(ip, strconv.Itoa(port)), User: "tincan", Password: "relay-secret"}
+	r.AddressTLS, r.Certificate = net.JoinHostPort(ip, strconv.Itoa(portTLS)), cert
 	r.Process = Start(t, Spec{
 		Name: "turnserver", Path: "turnserver", Dir: t.TempDir(), Netns: netns,
 		Args: []string{
-			"-n", "--log-file=stdout", "--pidfile=turn.pid", "--db=turn.db", "--no-cli", "--no-tls", "--no-dtls", "--lt-cred-mech", "--realm=test",
+			"-n", "--log-file=stdout", "--pidfile=turn.pid", "--db=turn.db", "--no-cli", "--no-dtls", "--cert=" + cert, "--pkey=" + key, "--tls-listening-port=" + strconv.Itoa(portTLS), "--lt-cred-mech", "--realm=test",
 			"--user=" + r.User + ":" + r.Password, "--listening-ip=" + ip, "--relay-ip=" + ip, "--listening-port=" + strconv.Itoa(port),
 		},
 	})
