@@ -157,6 +157,7 @@ func (l *leg) Release() {
 func (l *leg) Info() Info {
 	return Info{Kind: l.kind, Party: l.kind + ":" + l.id, CallID: l.id, Encryption: l.encryption, Unencrypted: l.unencrypted}
 }
+
 func (l *leg) State() (state []byte) {
 	l.do(func() { state = []byte(l.id + l.since) })
 	return state
