@@ -142,6 +142,36 @@ func (l *leg) otherwise(res *wire.Response, forwards int) bool {
 	return true
 }
 
+// conclude tells the call of the answer. A phone that answers but leaves the sound
+// out, since it does not know the profile, is offered it in the next manner first.
+// Called with mu held.
+func (l *leg) conclude() {
+	if l.stage != up {
+		return
+	}
+	if len(l.manners) < 2 || !l.soundless() {
+		l.closeRefused()
+		l.post(call.Answered{Leg: l, Answer: media.Within(l.ours, l.theirs)})
+		return
+	}
+	l.manners, l.shields = l.manners[1:], nil
+	l.reoffer(l.ours, func(_ *wire.Response, err error) {
+		if err != nil {
+			cause := call.NotAcceptable.Why(err.Error())
+			l.sendBye(cause)
+			l.post(call.Ended{Leg: l, Cause: cause})
+			return
+		}
+		l.conclude()
+	})
+}
+
+// soundless reports whether the party's answer leaves out the sound that it was
+// offered.
+func (l *leg) soundless() bool {
+	return l.ours.Stream(media.Audio) != nil && l.theirs.Stream(media.Audio) == nil
+}
+
 // repeat sends the first INVITE once more, as another.
 func (l *leg) repeat(forwards, minSE int) {
 	l.localSeq++

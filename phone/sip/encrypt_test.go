@@ -147,6 +147,38 @@ func TestWantedEncryption(t *testing.T) {
 	l.idle()
 }
 
+// A phone that takes the call and leaves the sound out, as it does not know the
+// profile, is offered it in another; the caller hears of none of that.
+func TestProfileThatIsLeftOut(t *testing.T) {
+	l := newLab(t)
+	l.encrypt("102", directory.EncryptionWanted)
+	a, b := l.phone("101"), l.phone("102")
+	b.register()
+	d := a.invite("102", a.offer())
+	none := strings.Replace(b.offer("0"), fmt.Sprintf("m=audio %d RTP/AVP", b.rtp), "m=audio 0 RTP/SAVP", 1)
+	for _, profile := range []string{"RTP/SAVP", "UDP/TLS/RTP/SAVP", "RTP/AVP"} {
+		in := b.expect("INVITE")
+		if st := soundOf(t, in); st.Proto != profile {
+			t.Errorf("offered %s, want %s", st.Proto, profile)
+		}
+		body := none
+		if profile == "RTP/AVP" {
+			body = b.offer("0")
+		}
+		b.answer(in, 200, "bt", body)
+		b.expect("ACK")
+	}
+	ok := a.expect("200")
+	a.send("ACK", target(ok), d.within(ok), "")
+	if st := soundOf(t, ok); st.Refused() {
+		t.Error("the caller gets no sound")
+	}
+	a.send("BYE", target(ok), d.within(ok).next(), "")
+	b.answer(b.expect("BYE"), 200, "", "")
+	a.expect("200")
+	l.idle()
+}
+
 // Keys beside RTP/AVP may be taken (RFC 8643).
 func TestKeysBesidePlainMedia(t *testing.T) {
 	l := newLab(t)

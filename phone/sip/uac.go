@@ -236,9 +236,8 @@ func (l *leg) established(res *wire.Response) {
 	}
 	l.configure()
 	l.judge()
-	l.closeRefused()
 	l.timer.agreed(l, res)
-	l.post(call.Answered{Leg: l, Answer: media.Within(l.ours, l.theirs)})
+	l.conclude()
 }
 
 // answeredBy takes the answer in a 2xx, or says why the call cannot be.
