@@ -1,6 +1,7 @@
 package ice
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
 	"testing"
@@ -39,6 +40,40 @@ func TestTwoFlowsFindEachOther(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A browser hides its addresses behind names, and some candidates make no sense:
+// its own checks show where it is, and nothing waits for the rest.
+func TestNamesAndNonsense(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a, b := newMachine(t, l, "10.0.0.1", Config{}).open(Options{}), newMachine(t, l, "10.0.0.2", Config{}).open(Options{})
+		offer, answer := a.socket.Local(), b.socket.Local()
+		offer.Candidates = nil
+		for _, c := range []media.Candidate{
+			{Host: "9b36eaac-bb2e-49bb-bb78-21c41c499900.local"},
+			{Host: "0.0.0.0"},
+			{Host: "224.0.0.1"},
+			{Host: "10.0.0.9", Transport: "tcp", TCPType: "active"},
+			{Host: "10.0.0.9", Transport: "sctp"},
+			{Host: "10.0.0.9", Type: "strange"},
+			{Host: "10.0.0.9", Component: 7},
+		} {
+			c.Port, c.Foundation = 4000, "1"
+			c.Transport, c.Type, c.Component = cmp.Or(c.Transport, "udp"), cmp.Or(c.Type, "host"), cmp.Or(c.Component, 1)
+			offer.Candidates = append(offer.Candidates, c)
+		}
+		if err := b.socket.Start(offer, false, true); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.socket.Start(answer, true, true); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		talk(t, a, b)
+		b.socket.Add(offer.Ufrag, offer.Candidates)
+		b.socket.Add("another", offer.Candidates)
+		talk(t, a, b)
+	})
 }
 
 // bubble runs a test in virtual time on a network of its own.
