@@ -232,9 +232,7 @@ func (r *RTP) spoken(m *mouth) {
 func (r *RTP) Route(to Sink) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.route != to {
-		r.groundUp()
-	}
+	r.groundUp()
 	if r.route == nil && to != nil {
 		r.judge.since = r.engine.Now()
 	}
