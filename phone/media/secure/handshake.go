@@ -154,8 +154,10 @@ func (h *Handshake) shake(ctx context.Context) (*dtls.Conn, Keys, error) {
 	return nil, Keys{}, last
 }
 
-// drop lets go of an attempt. The party is told why, unless it is begun again.
+// drop lets go of an attempt without a word: a goodbye would end the party's too,
+// which may be about to come through in the next.
 func (h *Handshake) drop(conn *dtls.Conn) {
+	h.pipe.mute()
 	if conn != nil {
 		_ = conn.Close()
 	}
@@ -255,7 +257,10 @@ func newPipe(send func([]byte)) *pipe {
 	return p
 }
 
-func (p *pipe) begin() { p.left.Store(maxTaken) }
+func (p *pipe) begin() {
+	p.left.Store(maxTaken)
+	p.quiet.Store(false)
+}
 
 // settle is for when there are keys: whoever floods us then, or forges the end of a
 // handshake that is over, must not make us say goodbye to the party.
