@@ -51,3 +51,18 @@ func TestBrowserBeginsAnew(t *testing.T) {
 	hearEachOther(t, a, adaTone, b, bobTone)
 	hangUp(t, b, a)
 }
+
+// A browser holds and resumes, and presses a key.
+func TestBrowserHoldsAndPresses(t *testing.T) {
+	s := startServer(t, people(ada, bob))
+	a, b := browser(t, s, ada), baresip(t, s, bob)
+	connect(t, a, b, bob)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	a.Hold(t)
+	b.Ear().Loses(t, adaTone)
+	a.Resume(t)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	a.Digit(t, "5")
+	b.AwaitDigit(t, "5")
+	hangUp(t, b, a)
+}
