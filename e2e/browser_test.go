@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"syscall"
 	"testing"
 
 	"tincan/e2e/peer"
@@ -64,5 +65,20 @@ func TestBrowserHoldsAndPresses(t *testing.T) {
 	hearEachOther(t, a, adaTone, b, bobTone)
 	a.Digit(t, "5")
 	b.AwaitDigit(t, "5")
+	hangUp(t, b, a)
+}
+
+// A browser's call goes on when the server is killed and started again.
+func TestBrowserOverKill(t *testing.T) {
+	s := startServer(t, people(ada, bob))
+	a, b := browser(t, s, ada), baresip(t, s, bob)
+	connect(t, a, b, bob)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	s.Signal(t, syscall.SIGKILL)
+	<-s.Done()
+	s.start(t)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	s.Await(t, wayTo(ada))
+	hearEachOther(t, a, adaTone, b, bobTone)
 	hangUp(t, b, a)
 }
