@@ -134,8 +134,8 @@ func (c *farCall) ends(t *testing.T, words ...string) {
 	}
 }
 
-// misled makes the server tell Ada an address that leads nowhere but for SIP, as where
-// a proxy or a tunnel carries that alone.
+// misled lets Ada, who was told an address that leads nowhere, reach the server at it
+// by SIP alone, as where a proxy or a tunnel carries that.
 func (c *farCall) misled(t *testing.T) {
 	t.Helper()
 	peer.Need(t, "nft")
@@ -198,7 +198,7 @@ func TestQualityExplainsSilence(t *testing.T) {
 		toAda, fromAda func(*farCall) peer.Weather
 		says           string
 	}{
-		{"told-private", place{external: nowhereIP}, sound, clear, "audio from 101 never arrived: its packets go to " + nowhereIP + ", a private address"},
+		{"told-private", place{external: nowhereIP, sip: fmt.Sprintf("local = [\"%s/32\"]", publicIP)}, sound, clear, "audio from 101 never arrived: its packets go to " + nowhereIP + ", a private address"},
 		{"firewall-here", place{}, clear, sound, "audio from 101 never arrived: it sends reports but no sound"},
 		{"firewall-all", place{}, clear, func(c *farCall) peer.Weather {
 			return peer.Weather{Drop: func(b []byte) bool {
