@@ -110,6 +110,18 @@ func (l *leg) heedICE(offer media.Description) {
 	}
 }
 
+// anewICE makes the next offer one to begin anew. Called with mu held.
+func (l *leg) anewICE() {
+	for _, s := range l.ices {
+		if s == nil {
+			continue
+		}
+		if err := s.Anew(); err != nil {
+			l.s.cfg.Logger.Warn("ICE cannot begin anew", "party", l.party, "error", err)
+		}
+	}
+}
+
 func (l *leg) socket(i int) *ice.Socket {
 	if i < len(l.ices) {
 		return l.ices[i]

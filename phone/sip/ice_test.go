@@ -198,3 +198,33 @@ func TestICEMismatch(t *testing.T) {
 	a.expect("200")
 	l.idle()
 }
+
+// A phone that registers from elsewhere within a call is asked to begin anew.
+func TestICEFollowsAPhoneThatMoves(t *testing.T) {
+	l := newLab(t)
+	a, b := l.phone("101"), l.phone(iceNumber)
+	b.register(b.instanceOf("x", ""))
+	b.socket()
+	d := a.invite(iceNumber, a.offer("8"))
+	in := b.expect("INVITE")
+	b.answer(in, 200, "bt", b.offerICE("mine", true))
+	b.expect("ACK")
+	ok := a.expect("200")
+	d = d.within(ok)
+	a.send("ACK", target(ok), d, "")
+	moved := l.phone(iceNumber)
+	rtp := moved.socket()
+	moved.register(moved.instanceOf("x", ""))
+	re := moved.expect("INVITE")
+	offer := spoken(t, re.Body())
+	if offer == nil || offer.Same(spoken(t, in.Body())) {
+		t.Fatalf("offered\n%s", re.Body())
+	}
+	moved.answer(re, 200, tagOf(re), moved.offerICE("elsewhere", true))
+	moved.expect("ACK")
+	checks(t, rtp, "elsewhere:"+offer.Ufrag)
+	a.send("BYE", target(ok), d.next(), "")
+	moved.answer(moved.expect("BYE"), 200, "", "")
+	a.expect("200")
+	l.idle()
+}

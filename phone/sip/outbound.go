@@ -145,6 +145,12 @@ func (s *Server) moved(b *directory.Binding) {
 // Called with mu held.
 func (l *leg) renewMedia() {
 	l.follow()
+	l.anewICE()
+	l.gathered(l.reofferMedia)
+}
+
+// reofferMedia is renewMedia once our candidates are known. Called with mu held.
+func (l *leg) reofferMedia() {
 	l.reoffer(l.ours, func(res *wire.Response, err error) {
 		if res == nil && err != nil || res != nil && (res.StatusCode == 481 || res.StatusCode == 408) {
 			go l.fail(call.Timeout.Why("the phone registers from elsewhere and does not answer there"))

@@ -124,6 +124,42 @@ func TestRestartAtAnotherAddress(t *testing.T) {
 	})
 }
 
+// We begin anew, since the party is elsewhere; an offer of that kind which nobody
+// answers is forgotten.
+func TestAnew(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a, b := newMachine(t, l, "10.0.0.1", Config{}).open(Options{}), newMachine(t, l, "10.0.0.2", Config{}).open(Options{})
+		join(t, a, b, true)
+		time.Sleep(time.Second)
+		first := b.socket.Local()
+		if err := b.socket.Anew(); err != nil {
+			t.Fatal(err)
+		}
+		if b.socket.Local().Same(first) {
+			t.Error("nothing began anew")
+		}
+		if err := b.socket.Heed(a.socket.Local()); err != nil || !b.socket.Local().Same(first) {
+			t.Errorf("an offer that came to nothing is not forgotten (%v)", err)
+		}
+		moved := newMachine(t, l, "10.0.0.3", Config{}).open(Options{})
+		moved.socket.Single()
+		if err := b.socket.Anew(); err != nil {
+			t.Fatal(err)
+		}
+		offer, answer := b.socket.Local(), moved.socket.Local()
+		if err := moved.socket.Start(offer, false, true); err != nil {
+			t.Fatal(err)
+		}
+		talk(t, a, b)
+		if err := b.socket.Start(answer, false, true); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		talk(t, moved, b)
+	})
+}
+
 // A restart that finds nothing changes nothing.
 func TestRestartThatFails(t *testing.T) {
 	bubble(t, func(t *testing.T, l *lan) {

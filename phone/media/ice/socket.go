@@ -51,6 +51,8 @@ type session struct {
 	ufrag, pwd string
 	agents     [2]*agent // by component; the second nil where RTCP shares RTP's port
 	remote     *media.ICE
+	again      bool // it is not the first
+	ours       bool // then: we began it
 }
 
 // part is where media of a component goes.
@@ -148,24 +150,50 @@ func (s *Socket) newest() *session {
 // anew, so do we (RFC 8839 4.4.1.1.1).
 func (s *Socket) Heed(remote *media.ICE) error {
 	s.mu.Lock()
+	if n := s.next; n != nil && n.ours && n.remote == nil { // of an offer of ours that came to nothing
+		s.drop(n)
+		s.next = nil
+	}
 	newest := s.newest()
-	anew := !s.closed && !s.off && newest != nil && newest.remote != nil && !newest.remote.Same(remote)
+	anew := newest != nil && newest.remote != nil && !newest.remote.Same(remote)
 	s.mu.Unlock()
 	if !anew {
 		return nil
 	}
+	return s.anew(false)
+}
+
+// Anew begins anew with our next offer: the party is elsewhere.
+func (s *Socket) Anew() error {
+	s.mu.Lock()
+	newest := s.newest()
+	begun := newest != nil && newest.remote != nil
+	s.mu.Unlock()
+	if !begun {
+		return nil
+	}
+	return s.anew(true)
+}
+
+// anew begins a session beside the one that carries media. Who offers it nominates
+// (RFC 8445 6.1.1).
+func (s *Socket) anew(ours bool) error {
 	n, err := s.begin(secret(ufragLength), secret(pwdLength))
 	if err != nil {
 		return err
 	}
+	n.again, n.ours = true, ours
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed || s.off {
 		s.drop(n)
 		return errGone
 	}
 	s.drop(s.next)
 	s.next = n
+	if single := s.now != nil && s.now.agents[1] == nil; single {
+		s.single(n)
+	}
 	return nil
 }
 
@@ -263,6 +291,9 @@ func (s *Socket) Start(remote *media.ICE, controlling, mux bool) error {
 		s.single(n)
 	}
 	agents := n.agents
+	if n.again {
+		controlling = n.ours
+	}
 	s.mu.Unlock()
 	return s.start(agents, remote, begun, controlling)
 }
