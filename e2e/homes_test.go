@@ -174,6 +174,29 @@ func TestBrowserWhoseNATForgets(t *testing.T) {
 	hangUp(t, a, b)
 }
 
+// TestBrowserMovesToAnotherAddress: mid-call its machine loses its address and gets
+// another, as between two networks: it registers from there, and both look for a
+// way anew.
+func TestBrowserMovesToAnotherAddress(t *testing.T) {
+	h := newHomes(t, 1)
+	own := h.home[0]
+	s := startServerAt(t, place{ip: publicIP, netns: h.public}, people(ada, bob))
+	a := browser(t, s, ada, func(a *peer.Account) { a.IP, a.Netns = own.inside, own.lan })
+	b := baresip(t, s, bob, func(b *peer.Account) { b.IP, b.Netns = publicIP, h.public })
+	connect(t, a, b, bob)
+	s.Await(t, wayTo(ada))
+	hearEachOther(t, a, adaTone, b, bobTone)
+	lan := string(own.lan)
+	h.ip(t, "-n", lan, "address", "add", "10.77.1.3/24", "dev", "nat")
+	h.ip(t, "-n", lan, "address", "delete", own.inside+"/24", "dev", "nat")
+	h.ip(t, "-n", lan, "address", "replace", "10.77.1.3/24", "dev", "nat") // it went with the other, being second
+	h.ip(t, "-n", lan, "route", "replace", "default", "via", "10.77.1.1")
+	a.Reconnect(t)
+	s.Await(t, wayTo(ada))
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, b, a)
+}
+
 // TestBrowserByRelay: a browser whose page gives it a relay and nothing else.
 func TestBrowserByRelay(t *testing.T) {
 	h := newHomes(t, 1)

@@ -267,6 +267,14 @@ func (b *Browser) BeginAnew(t testing.TB) {
 	b.awaitEvent(t, "renewed")
 }
 
+// Reconnect opens another connection to the server, as a page does that is told of
+// another network.
+func (b *Browser) Reconnect(t testing.TB) {
+	t.Helper()
+	b.evaluate(t, "phone.ua.transport.disconnect(); phone.ua.transport.connect(); 0")
+	b.awaitEvent(t, "registered")
+}
+
 // Digit presses a key, as a telephone event.
 func (b *Browser) Digit(t testing.TB, digit string) {
 	t.Helper()
