@@ -61,7 +61,9 @@ func TestPresenceOutlivesAKill(t *testing.T) {
 			t.Parallel()
 			s := startServer(t, people(ada, bob))
 			a := linphone(t, s, ada, watches(bob), by(s, transport))
-			b := linphone(t, s, bob, watches(ada), by(s, transport))
+			// Over UDP: a linphone whose connection is refused while the server starts
+			// does not say any more that it goes.
+			b := linphone(t, s, bob, watches(ada))
 			a.AwaitBuddy(t, "Online")
 			b.AwaitBuddy(t, "Online")
 			s.crash(t)
