@@ -85,7 +85,7 @@ func tryListen(s wantedSocket) error {
 	if s.proto == "udp" {
 		c, err = net.ListenPacket("udp", s.addr)
 	} else {
-		c, err = net.Listen("tcp", s.addr)
+		c, err = listenTCP(s.addr)
 	}
 	if err != nil {
 		return explainListen(err, s.setting, s.proto, s.addr)

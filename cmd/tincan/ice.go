@@ -27,7 +27,7 @@ func (s *server) openICE(cfg *config.Config) (*ice.Host, error) {
 		s.sockets = append(s.sockets, listening{"ice-udp", conn.LocalAddr().(*net.UDPAddr).AddrPort()})
 	}
 	if c.TCP != "" {
-		l, err := net.Listen("tcp", c.TCP)
+		l, err := listenTCP(c.TCP)
 		if err != nil {
 			return nil, errors.Join(explainListen(err, "[ice] tcp", "tcp", c.TCP), closeUDP(host.UDP))
 		}
@@ -54,7 +54,7 @@ func (s *server) listenTLS(cfg *config.Config, addr string) (net.Listener, error
 	if s.besideICE != nil && addr == cfg.ICE.TCP {
 		return s.besideICE, nil
 	}
-	return net.Listen("tcp", addr)
+	return listenTCP(addr)
 }
 
 func closeUDP(c *net.UDPConn) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -96,4 +97,14 @@ func processWith(inodes map[string]bool) string {
 		return fmt.Sprintf("%s (process %s)", strings.TrimSpace(string(name)), pid)
 	}
 	return ""
+}
+
+// listenTCP opens a listener on an address of the configuration: on one of IPv4 for
+// IPv4 alone, where Go would take IPv6 too.
+func listenTCP(addr string) (net.Listener, error) {
+	network := "tcp"
+	if at, err := netip.ParseAddrPort(addr); err == nil && at.Addr().Is4() {
+		network = "tcp4"
+	}
+	return net.Listen(network, addr)
 }

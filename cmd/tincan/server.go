@@ -295,7 +295,7 @@ func (s *server) openHTTP(_ context.Context, cfg *config.Config) error {
 	if cfg.HTTP.Listen == "" {
 		return nil
 	}
-	l, err := net.Listen("tcp", cfg.HTTP.Listen)
+	l, err := listenTCP(cfg.HTTP.Listen)
 	if err != nil {
 		return explainListen(err, "[http] listen", "tcp", cfg.HTTP.Listen)
 	}
