@@ -116,6 +116,11 @@ func TestReload(t *testing.T) {
 	if got := s.says("the configuration was read again and not taken"); !strings.Contains(got, "needs a restart: [[sound]] changed") {
 		t.Error(got)
 	}
+	p.write("tincan.toml", strings.Replace(string(text), "kernel = \"off\"", "kernel = \"auto\"", 1))
+	s.signal(syscall.SIGHUP)
+	if got := s.says("the configuration was read again and not taken"); !strings.Contains(got, "[rtp] kernel") {
+		t.Error(got)
+	}
 	p.write("tincan.toml", strings.Replace(string(text), "127.0.0.1\"\n", "198.51.100.1\"\n", 1))
 	s.signal(syscall.SIGHUP)
 	s.says("configuration read again")

@@ -290,7 +290,7 @@ func (s *server) openHTTP(_ context.Context, cfg *config.Config) error {
 		s.sockets = append(s.sockets, listening{string(transport.WSS), at})
 		mux := http.NewServeMux()
 		mux.Handle("GET /ws", s.sip.WebSocket(at.Port()))
-		s.serveHTTP(tls.NewListener(l, s.certs.web()), mux)
+		s.serveHTTP(tls.NewListener(l, s.certs.web()), mux, forStrangers)
 	}
 	if cfg.HTTP.Listen == "" {
 		return nil
@@ -311,10 +311,13 @@ const (
 	httpCloseTime  = time.Second
 )
 
-func (s *server) serveHTTP(l net.Listener, h http.Handler) {
+func (s *server) serveHTTP(l net.Listener, h http.Handler, change ...func(*http.Server)) {
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: httpHeaderTime, IdleTimeout: httpIdleTime,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	for _, f := range change {
+		f(srv)
 	}
 	ended := make(chan struct{})
 	go func() {
@@ -382,6 +385,7 @@ func fixed(old, cfg *config.Config) (names []string) {
 		{"[sip] certificate", old.SIP.Certificate == cfg.SIP.Certificate && old.SIP.Key == cfg.SIP.Key && old.SIP.Authorities == cfg.SIP.Authorities},
 		{"[rtp] ports", old.RTP.Ports == cfg.RTP.Ports},
 		{"[rtp] timeout", old.RTP.Timeout == cfg.RTP.Timeout},
+		{"[rtp] kernel", old.RTP.Kernel == cfg.RTP.Kernel},
 		{"[ice]", sameICE(old.ICE, cfg.ICE)},
 		{"[sound]", old.Sound == cfg.Sound},
 		{"[http]", old.HTTP.Listen == cfg.HTTP.Listen && slices.Equal(old.HTTP.TLS, cfg.HTTP.TLS)},

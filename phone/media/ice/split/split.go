@@ -5,7 +5,8 @@
 //	                          `- any other: a TLS record (0x16) ----------------> rest
 //
 // Goroutines: one that accepts, and one for each connection that has not said
-// anything yet: at most maxSilent of them, for silence each.
+// anything yet: at most maxSilent of them, for silence each. Of those that have, at
+// most maxWaiting wait on each side, so that neither is held up by the other.
 package split
 
 import (
@@ -14,10 +15,11 @@ import (
 	"time"
 )
 
-// Bounds of connections that have said nothing.
+// Bounds of connections that have said nothing, and of those that nobody takes.
 const (
-	maxSilent = 256
-	silence   = 5 * time.Second
+	maxSilent  = 256
+	maxWaiting = 64
+	silence    = 5 * time.Second
 )
 
 // frameByte is the most that begins a frame: the first is a STUN request, which is
@@ -79,8 +81,13 @@ func (p *port) sort(c net.Conn, media, rest *branch) {
 	}
 	select {
 	case to.conns <- &begun{Conn: c, first: first}:
-	case <-to.done:
+	default: // whoever takes these has too many
 		_ = c.Close()
+	}
+	select {
+	case <-to.done:
+		to.drain()
+	default:
 	}
 }
 
@@ -110,14 +117,27 @@ type branch struct {
 }
 
 func newBranch(p *port) *branch {
-	return &branch{port: p, conns: make(chan net.Conn), done: make(chan struct{}), err: net.ErrClosed}
+	return &branch{port: p, conns: make(chan net.Conn, maxWaiting), done: make(chan struct{}), err: net.ErrClosed}
 }
 
 func (b *branch) end(err error) {
 	b.once.Do(func() {
 		b.err = err
 		close(b.done)
+		b.drain()
 	})
+}
+
+// drain closes what nobody takes any more.
+func (b *branch) drain() {
+	for {
+		select {
+		case c := <-b.conns:
+			_ = c.Close()
+		default:
+			return
+		}
+	}
 }
 
 // Accept waits for a connection (net.Listener).
@@ -136,7 +156,7 @@ func (b *branch) Addr() net.Addr { return b.port.Addr() }
 // Close ends the branch (net.Listener), and the port with the last.
 func (b *branch) Close() error {
 	first := false
-	b.once.Do(func() { first = true; close(b.done) })
+	b.once.Do(func() { first = true; close(b.done); b.drain() })
 	if !first {
 		return nil
 	}

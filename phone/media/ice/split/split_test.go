@@ -74,3 +74,35 @@ func TestOneClosesWithoutTheOther(t *testing.T) {
 	}
 	_ = got.Close()
 }
+
+// Connections for one side that nobody takes do not hold up the other.
+func TestOneSideDoesNotHoldUpTheOther(t *testing.T) {
+	media, rest := listen(t)
+	dial := func(say string) net.Conn {
+		t.Helper()
+		c, err := net.Dial("tcp", media.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if _, err := io.WriteString(c, say); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	for i := range maxSilent + maxWaiting + 1 {
+		c := dial("\x00")
+		if i < maxWaiting {
+			continue
+		}
+		if _, err := c.Read(make([]byte, 1)); err == nil {
+			t.Fatalf("connection %d is answered", i)
+		}
+	}
+	dial("\x16")
+	got, err := rest.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = got.Close()
+}
