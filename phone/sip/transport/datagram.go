@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"tincan/phone/media/udp"
 )
 
 // datagram is one recvmsg or sendmsg on a socket that Go's poller watches. The
@@ -18,7 +20,7 @@ type datagram struct {
 	hdr   unix.Msghdr
 	iov   unix.Iovec
 	addr  unix.RawSockaddrInet6 // holds an IPv4 address as well
-	oob   [64]byte
+	oob   [udp.ControlRoom]byte
 	errno syscall.Errno
 	n     int
 	trap  uintptr
@@ -82,7 +84,7 @@ func (m *datagram) source() netip.AddrPort {
 	}
 	addr := netip.AddrFrom16(m.addr.Addr).Unmap()
 	if m.addr.Scope_id != 0 && addr.IsLinkLocalUnicast() {
-		addr = addr.WithZone(zone(m.addr.Scope_id))
+		addr = addr.WithZone(udp.Zone(m.addr.Scope_id))
 	}
 	return netip.AddrPortFrom(addr, port)
 }
@@ -90,9 +92,9 @@ func (m *datagram) source() netip.AddrPort {
 // send writes a datagram to an address of the socket's family, from an address
 // of ours if it is valid.
 func (m *datagram) send(raw syscall.RawConn, b []byte, from netip.Addr, to netip.AddrPort, six bool) error {
-	m.over(b, source(m.oob[:], from, six))
+	m.over(b, udp.Source(m.oob[:], from, six))
 	if six {
-		m.addr = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: to.Addr().As16(), Scope_id: index(to.Addr().Zone())}
+		m.addr = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: to.Addr().As16(), Scope_id: udp.ZoneIndex(to.Addr().Zone())}
 		m.hdr.Namelen = unix.SizeofSockaddrInet6
 	} else {
 		four := (*unix.RawSockaddrInet4)(unsafe.Pointer(&m.addr))
