@@ -293,7 +293,7 @@ func (c *Call) ringing(m Ringing) {
 	first := c.phase == dialling
 	c.phase = ringing
 	if m.Early != nil && c.earlyFrom == nil {
-		if answer, err := c.answerFrom(*m.Early); err == nil {
+		if answer, err := c.answerFrom(*m.Early, m.Offered); err == nil {
 			c.earlyFrom, c.early = m.Leg, answer
 			c.agree(m.Leg, *m.Early, answer)
 			c.a.Prepare(answer)
@@ -319,7 +319,7 @@ func (c *Call) agree(b Leg, calleeAnswer, callerAnswer media.Description) {
 	c.sides[0] = side{leg: c.a, local: callerAnswer, inUse: callerAnswer, codec: callerAnswer.Codec()}
 	c.sides[1] = side{leg: b, local: calleeAnswer, inUse: calleeAnswer, codec: calleeAnswer.Codec()}
 	by := b.Info().Party + " chose among the caller's codecs that both sides allow"
-	if c.widened {
+	if c.lacks(calleeAnswer) {
 		by = b.Info().Party + " took none of the caller's codecs: the server makes it"
 	}
 	c.sides[0].codecB, c.sides[1].codecB = by, by
@@ -331,7 +331,7 @@ func (c *Call) answer(m Answered) {
 	if f == nil || f.ended || c.phase >= answering {
 		return // it has been told already that it is not wanted
 	}
-	answer, err := c.answerFrom(m.Answer)
+	answer, err := c.answerFrom(m.Answer, m.Offered)
 	if err != nil {
 		m.Leg.Hangup(NotAcceptable.Why(err.Error()))
 		c.forkEnded(f, causeOf(err))

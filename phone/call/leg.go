@@ -90,11 +90,16 @@ type (
 		Leg   Leg
 		Code  int
 		Early *media.Description
+		// Offered: the party made the offer, of which Early is what was taken: it may
+		// be a codec that the caller lacks.
+		Offered bool
 	}
 	// Answered is a called party's answer.
 	Answered struct {
 		Leg    Leg
 		Answer media.Description
+		// Offered is as of Ringing.
+		Offered bool
 	}
 	// Offered is a party's wish to change its media; Reply answers it.
 	Offered struct {

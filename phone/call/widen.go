@@ -44,11 +44,18 @@ func (c *Call) wait(a Attempt) {
 	c.ring = time.AfterFunc(cmp.Or(a.Ring, c.x.ringTime()), func() { c.actor.post(ringOver{}) })
 }
 
+// lacks reports whether the caller did not offer what a callee chose.
+func (c *Call) lacks(given media.Description) bool {
+	_, err := media.AnswerFrom(c.setup.Offer, media.Arranged(given, c.setup.Offer))
+	return err != nil
+}
+
 // answerFrom makes the caller's answer of what a callee answered: its codec, or
-// one that the server makes from it.
-func (c *Call) answerFrom(given media.Description) (media.Description, error) {
+// one that the server makes from it. offered: the callee made the offer itself.
+func (c *Call) answerFrom(given media.Description, offered bool) (media.Description, error) {
+	given = media.Arranged(given, c.setup.Offer)
 	answer, err := media.AnswerFrom(c.setup.Offer, given)
-	if err != nil && c.widened {
+	if err != nil && (c.widened || offered) {
 		return media.AnswerMade(c.setup.Offer, given, c.setup.From.Codecs)
 	}
 	return answer, err

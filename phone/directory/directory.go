@@ -108,7 +108,7 @@ func (d *Directory) hash(forms []ExtensionForm) ([]*Extension, error) {
 		}
 		e := &Extension{
 			Number: f.Number, Name: f.Name, Codecs: f.Codecs, Digest: f.Digest, RingSeconds: f.RingSeconds,
-			Sound: sound(f.DTMF, f.Clean), Encryption: f.Encryption, ICE: f.ICE,
+			Sound: sound(f.DTMF, f.Clean), Encryption: f.Encryption, ICE: f.ICE, Offer: f.Offer,
 		}
 		if e.Digest == "" {
 			e.Digest = "md5"

@@ -32,6 +32,7 @@ type Extension struct {
 	Sound        Sound
 	Encryption   string // one of Encryptions; "": as [rtp] encryption says
 	ICE          string // one of ICEs
+	Offer        string // one of offers; "": early
 	// HA1MD5 and HA1SHA256 are H(number:realm:secret) in hex (RFC 7616 3.4.2).
 	HA1MD5, HA1SHA256 string
 }
@@ -67,6 +68,9 @@ type ExtensionForm struct {
 	// empty): by ICE if it offers that, or is a browser; "wanted": it is offered
 	// ICE too; "off": never.
 	ICE string `toml:"ice,omitempty"`
+	// Offer is who makes the offer of media when the phone is called: "early" (also
+	// when empty): the server; "late": the phone, in its answer.
+	Offer string `toml:"offer,omitempty"`
 }
 
 // ha1 computes both hashes for a realm.
@@ -97,6 +101,7 @@ func (Extensions) Normal(e *ExtensionForm) {
 	}
 	normalSound(&e.DTMF, &e.Clean)
 	normalICE(&e.ICE)
+	normalOffer(&e.Offer)
 }
 
 // Check finds what is wrong with each by itself. Secrets are not looked at while
@@ -114,6 +119,7 @@ func (Extensions) Check(all []ExtensionForm) []form.Problem {
 		c.sound(e.DTMF, e.Clean)
 		c.word("encryption", e.Encryption, Encryptions())
 		c.word("ice", e.ICE, ices())
+		c.word("offer", e.Offer, offers())
 		if !slices.Contains([]string{"", "md5", "sha256"}, e.Digest) {
 			c.add("digest", fmt.Sprintf("%q is not known", e.Digest), form.Suggest(e.Digest, []string{"md5", "sha256"}))
 		}
@@ -130,7 +136,7 @@ func isNumber(s string) bool {
 
 // Read reads all, sorted by number, with sealed secrets.
 func (Extensions) Read(tx *store.Tx) ([]ExtensionForm, error) {
-	rows, err := tx.Query("SELECT number, name, secret, codecs, digest, ring_seconds, dtmf, clean, encryption, ice FROM directory_extension")
+	rows, err := tx.Query("SELECT number, name, secret, codecs, digest, ring_seconds, dtmf, clean, encryption, ice, offer FROM directory_extension")
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +145,7 @@ func (Extensions) Read(tx *store.Tx) ([]ExtensionForm, error) {
 	for rows.Next() {
 		var e ExtensionForm
 		var codecs, clean string
-		if err := rows.Scan(&e.Number, &e.Name, &e.Secret, &codecs, &e.Digest, &e.RingSeconds, &e.DTMF, &clean, &e.Encryption, &e.ICE); err != nil {
+		if err := rows.Scan(&e.Number, &e.Name, &e.Secret, &codecs, &e.Digest, &e.RingSeconds, &e.DTMF, &clean, &e.Encryption, &e.ICE, &e.Offer); err != nil {
 			return nil, err
 		}
 		e.Codecs, e.Clean = words(codecs), words(clean)
@@ -166,11 +172,11 @@ func (Extensions) Write(tx *store.Tx, put []ExtensionForm, remove []string) erro
 	}
 	for _, e := range put {
 		_, err := tx.Exec(`INSERT INTO directory_extension (number, name, secret, codecs, digest, ring_seconds,
-			dtmf, clean, encryption, ice) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET name = excluded.name, secret = excluded.secret,
+			dtmf, clean, encryption, ice, offer) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET name = excluded.name, secret = excluded.secret,
 			codecs = excluded.codecs, digest = excluded.digest, ring_seconds = excluded.ring_seconds,
 			dtmf = excluded.dtmf, clean = excluded.clean, encryption = excluded.encryption,
-			ice = excluded.ice`,
-			e.Number, e.Name, e.Secret, strings.Join(e.Codecs, " "), e.Digest, e.RingSeconds, e.DTMF, strings.Join(e.Clean, " "), e.Encryption, e.ICE)
+			ice = excluded.ice, offer = excluded.offer`,
+			e.Number, e.Name, e.Secret, strings.Join(e.Codecs, " "), e.Digest, e.RingSeconds, e.DTMF, strings.Join(e.Clean, " "), e.Encryption, e.ICE, e.Offer)
 		if err != nil {
 			return fmt.Errorf("extension %s: %w", e.Number, err)
 		}

@@ -34,6 +34,7 @@ type Trunk struct {
 	Sound        Sound
 	Encryption   string // one of Encryptions; "": as [rtp] encryption says
 	ICE          string // one of ICEs
+	Offer        string // one of offers; "": early
 	Token        string // user of our Contact there: who knows it is this trunk
 
 	password string
@@ -112,6 +113,8 @@ type TrunkForm struct {
 	Encryption string `toml:"encryption,omitempty"`
 	// ICE is as of an extension; what browsers are offered, a trunk never is.
 	ICE string `toml:"ice,omitempty"`
+	// Offer is as of an extension.
+	Offer string `toml:"offer,omitempty"`
 }
 
 // Trunks is the table of trunks as package space applies it.
@@ -158,7 +161,7 @@ func (f *TrunkForm) trunk() (*Trunk, error) {
 		Username: w.Username, AuthUsername: cmp.Or(w.AuthUsername, w.Username), Accept: w.Accept, Codecs: w.Codecs,
 		CallerID: cmp.Or(w.CallerID, "from"), Number: w.Number, Privacy: is(w.Privacy), Trusted: is(w.TrustIdentity),
 		NumberFrom: cmp.Or(w.NumberFrom, "request"), URI: cmp.Or(w.URI, "sip"), Limit: w.Limit,
-		Sound: sound(w.DTMF, w.Clean), Encryption: w.Encryption, ICE: w.ICE,
+		Sound: sound(w.DTMF, w.Clean), Encryption: w.Encryption, ICE: w.ICE, Offer: w.Offer,
 	}
 	if w.Qualify != nil {
 		t.Qualify = *w.Qualify

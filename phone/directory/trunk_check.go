@@ -47,6 +47,7 @@ func (Trunks) Check(all []TrunkForm) []form.Problem {
 		c.sound(t.DTMF, t.Clean)
 		c.word("encryption", t.Encryption, Encryptions())
 		c.word("ice", t.ICE, ices())
+		c.word("offer", t.Offer, offers())
 		c.match(t, claimed.sources)
 	}
 	return c.found

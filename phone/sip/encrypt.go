@@ -151,7 +151,7 @@ func (l *leg) conclude() {
 	}
 	if len(l.manners) < 2 || !l.soundless() {
 		l.closeRefused()
-		l.post(call.Answered{Leg: l, Answer: media.Within(l.ours, l.theirs)})
+		l.post(call.Answered{Leg: l, Answer: media.Within(l.ours, l.theirs), Offered: l.awaited != nil})
 		return
 	}
 	l.manners, l.shields = l.manners[1:], nil
@@ -181,7 +181,7 @@ func (l *leg) repeat(forwards, minSE int) {
 		l.routes = l.trip.routes
 	}
 	req := l.inviteRequest(l.inviteSeq, forwards, minSE)
-	withSDP(req, l.offer(l.ours))
+	l.proposes(req, l.ours)
 	l.sendInvite(req, l.path, forwards)
 }
 

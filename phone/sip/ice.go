@@ -177,7 +177,7 @@ func (l *leg) beginICE(i int, their, our *media.Stream) {
 	}
 	remote := *their.ICE
 	remote.Candidates = l.allowedCandidates(remote.Candidates)
-	if err := s.Start(&remote, l.uac, their.Mux && our.Mux); err != nil {
+	if err := s.Start(&remote, l.uac && l.awaited == nil, their.Mux && our.Mux); err != nil {
 		l.s.cfg.Logger.Warn("ICE cannot begin", "party", l.party, "error", err)
 	}
 }

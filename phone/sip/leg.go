@@ -65,10 +65,11 @@ type leg struct {
 
 	credentials []digest.Header // of our latest INVITE, for its ACK
 	inviteSeq   uint32
-	offering    bool   // a re-INVITE of ours is out
-	offerSeq    uint32 // its CSeq
-	noOffer     bool   // our 2xx carries the offer, the ACK the answer
-	late        bool   // likewise of the first INVITE: what the party takes is not known yet
+	offering    bool     // a re-INVITE of ours is out
+	offerSeq    uint32   // its CSeq
+	noOffer     bool     // our 2xx carries the offer, the ACK the answer
+	late        bool     // likewise of the first INVITE: what the party takes is not known yet
+	awaited     *awaited // of a party that makes the offer itself when it is called; nil: we do
 	rel         reliable
 	peerAllow   string
 	infos       []media.Digit // digits that wait for the answer to an INFO

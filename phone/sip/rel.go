@@ -114,17 +114,18 @@ func (l *leg) acknowledges(req *wire.Request) bool {
 		f[1] == strconv.FormatUint(uint64(l.inviteSeq), 10) && strings.EqualFold(f[2], "INVITE")
 }
 
-// arrived acknowledges a provisional response of a party that we call, if that is
-// asked for. It reports whether the response is news: not one again, nor one that
+// arrived gives the number by which a provisional response of a party that we call
+// wants to be acknowledged, 0 if it does not. It reports whether the response is
+// news: not one again, nor one that
 // overtook another (RFC 3262 4). Called with mu held.
-func (l *leg) arrived(res *wire.Response, tag string) bool {
+func (l *leg) arrived(res *wire.Response, tag string) (rseq uint32, news bool) {
 	seq, err := strconv.ParseUint(strings.TrimSpace(header(res, "RSeq")), 10, 32)
 	asked := false
 	for _, t := range tokens(res, "Require", "") {
 		asked = asked || t == hundredRel
 	}
 	if err != nil || seq == 0 || !asked || tag == "" {
-		return true
+		return 0, true
 	}
 	r := &l.rel
 	if r.heard == nil {
@@ -132,11 +133,10 @@ func (l *leg) arrived(res *wire.Response, tag string) bool {
 	}
 	last, known := r.heard[tag]
 	if known && uint32(seq) != last+1 || !known && len(r.heard) >= maxBranches {
-		return false
+		return 0, false
 	}
 	r.heard[tag] = uint32(seq)
-	l.sendPRACK(res, uint32(seq))
-	return true
+	return uint32(seq), true
 }
 
 // maxBranches bounds the early dialogs of one call that are told apart: more
@@ -144,8 +144,8 @@ func (l *leg) arrived(res *wire.Response, tag string) bool {
 const maxBranches = 32
 
 // sendPRACK acknowledges within the early dialog of the response, which need not
-// be the one that the leg keeps.
-func (l *leg) sendPRACK(res *wire.Response, seq uint32) {
+// be the one that the leg keeps. answer is to the offer in it; nil: there is none.
+func (l *leg) sendPRACK(res *wire.Response, seq uint32, answer []byte) {
 	branch := &leg{s: l.s, uac: true, stage: up, link: l.link, trip: l.trip, credentials: l.credentials, party: l.party, key: l.key}
 	l.localSeq++
 	branch.dialog = l.dialog
@@ -154,6 +154,6 @@ func (l *leg) sendPRACK(res *wire.Response, seq uint32) {
 	req := branch.newRequest(wire.PRACK, l.localSeq)
 	l.s.common(req)
 	req.AppendHeader(wire.NewHeader("RAck", fmt.Sprintf("%d %d INVITE", seq, res.CSeq().SeqNo)))
-	req.SetBody(nil)
+	described(req, answer)
 	branch.send(req, func(*wire.Response, error) {}) // without it the party repeats itself
 }

@@ -221,6 +221,15 @@ func isSDP(m wire.Message) bool {
 	return strings.EqualFold(strings.TrimSpace(t), "application/sdp")
 }
 
+// described is withSDP for a message that may have nothing to describe.
+func described(req *wire.Request, body []byte) {
+	if body == nil {
+		req.SetBody(nil)
+		return
+	}
+	withSDP(req, body)
+}
+
 func withSDP(m interface {
 	AppendHeader(wire.Header)
 	SetBody([]byte)

@@ -81,6 +81,7 @@ func (s *Server) dialRegistered(t *directory.Trunk, number string, offer media.D
 func (s *Server) trunkLeg(k *link, t *directory.Trunk, name string) (*leg, error) {
 	l := s.newLeg(t.Ref(), name, true)
 	l.link, l.trip = k, &trip{trunk: t, try: k.try()}
+	l.awaits(t.Codecs)
 	return l, l.admit(false)
 }
 

@@ -43,6 +43,7 @@ func (s *Server) DialExtension(ext *directory.Extension, set call.Setup, owner c
 func (s *Server) dialDevice(ext *directory.Extension, device []directory.Binding, offer media.Description, set call.Setup, owner call.Owner) (*leg, error) {
 	l := s.newLeg("extension:"+ext.Number, device[0].Contact, true)
 	l.device = true
+	l.awaits(ext.Codecs)
 	l.remote, l.remName = wire.Uri{Scheme: "sip", User: ext.Number}, quoted(ext.Name)
 	l.prepare(owner, set)
 	if err := l.byFlow(device, offer, set); err != nil {
@@ -89,14 +90,28 @@ func (l *leg) ring(p transport.Path, err error, offer media.Description, set cal
 	}
 	if err == nil {
 		l.path = p
-		err = l.open(offer, p)
+		err = l.ready(offer)
 	}
 	if err != nil {
 		l.giveUp(err)
 		return
 	}
-	l.proposeICE(offer)
 	l.gathered(func() { l.invites(offer, set) })
+}
+
+// ready opens what our offer needs; of a party that makes the offer what it needs is
+// not known yet. Called with mu held.
+func (l *leg) ready(offer media.Description) error {
+	if l.awaited != nil {
+		l.closeLines() // of an INVITE before
+		l.awaited.begins(offer)
+		return nil
+	}
+	err := l.open(offer, l.path)
+	if err == nil {
+		l.proposeICE(offer)
+	}
+	return err
 }
 
 // invites sends the INVITE. Called with mu held.
@@ -108,11 +123,10 @@ func (l *leg) invites(offer media.Description, set call.Setup) {
 	l.showCaller(set)
 	l.extra = append(l.history(set), l.autoAnswer(set)...)
 	l.manners, l.shields = l.mannersBy(p), nil
-	body := l.offer(offer)
 	l.localSeq++
 	l.inviteSeq = l.localSeq
 	req := l.inviteRequest(l.inviteSeq, set.MaxForwards, minSessionExpires)
-	withSDP(req, body)
+	l.proposes(req, offer)
 	l.sendInvite(req, p, set.MaxForwards)
 }
 
@@ -187,11 +201,19 @@ func (l *leg) provisional(res *wire.Response) {
 	if l.stage != early {
 		return
 	}
-	if !l.arrived(res, tag) {
+	seq, news := l.arrived(res, tag)
+	if !news {
 		return
 	}
 	if l.remoteTag == "" && tag != "" {
 		l.fromResponse(res) // requests in the early dialog go there
+	}
+	if l.awaited != nil {
+		l.earlyOffer(res, tag, seq)
+		return
+	}
+	if seq > 0 {
+		l.sendPRACK(res, seq, nil)
 	}
 	ev := call.Ringing{Leg: l, Code: res.StatusCode}
 	if d, ok, err := offerIn(res); ok && err == nil && isSDP(res) && len(l.theirs.Streams) == 0 && l.takeAnswer(d) == nil {
@@ -214,6 +236,7 @@ func (l *leg) answered2xx(res *wire.Response) {
 		l.established(res)
 	case l.client != nil: // the answer crossed our CANCEL, under whatever tag
 		l.fromResponse(res)
+		l.declines(res)
 		l.sendACK(seq)
 		l.client = nil
 		l.sendBye(call.Elsewhere)
@@ -227,9 +250,20 @@ func (l *leg) answered2xx(res *wire.Response) {
 func (l *leg) established(res *wire.Response) {
 	l.fromResponse(res)
 	l.peerAllow = header(res, "Allow")
-	l.sendACK(res.CSeq().SeqNo)
 	l.stage, l.client = up, nil
-	if cause := l.answeredBy(res); cause != nil {
+	seq := res.CSeq().SeqNo
+	if l.awaited != nil {
+		l.lateOfferIn(res, seq)
+		return
+	}
+	l.sendACK(seq)
+	l.stands(res, l.answeredBy(res))
+}
+
+// stands begins the call with what was agreed, or ends it for a cause. Called with
+// mu held.
+func (l *leg) stands(res *wire.Response, cause *call.Cause) {
+	if cause != nil {
 		l.sendBye(*cause)
 		l.post(call.Ended{Leg: l, Cause: *cause})
 		return
@@ -257,10 +291,14 @@ func (l *leg) answeredBy(res *wire.Response) *call.Cause {
 }
 
 func (l *leg) sendACK(seq uint32) {
+	answer, ready := l.acknowledging(seq)
+	if !ready {
+		return
+	}
 	ack := l.newRequest(wire.ACK, seq)
 	ack.AppendHeader(wire.NewHeader("Max-Forwards", "70"))
 	addCredentials(ack, l.credentials)
-	ack.SetBody(nil)
+	described(ack, answer)
 	p, err := l.hop(l.s.transport)
 	if err != nil || !p.Valid() {
 		return
@@ -276,6 +314,10 @@ func (l *leg) letGo(res *wire.Response, p transport.Path) {
 	other.dialog = l.dialog
 	other.path, other.routes = p, nil
 	other.fromResponse(res)
+	if l.awaited != nil {
+		other.inviteSeq, other.origin, other.awaited = res.CSeq().SeqNo, l.origin, &awaited{}
+		other.declines(res)
+	}
 	other.sendACK(res.CSeq().SeqNo)
 	other.sendBye(call.Elsewhere)
 }
