@@ -96,6 +96,7 @@ func printQuality(w io.Writer, f *fared) error {
 			fmt.Fprintf(&b, "  losses from it: %.1f in a row\n", p.Burst)
 		}
 		drawReported(&b, p.Reported)
+		drawDiscarded(&b, p.Discarded)
 		for _, t := range p.Troubles {
 			fmt.Fprintf(&b, "  ! %s  %s\n", stretch(t), plain(t.Text))
 		}
@@ -143,6 +144,28 @@ func drawReported(b *strings.Builder, r *quality.Reported) {
 		fmt.Fprintf(b, ", MOS %.1f", r.MOS)
 	}
 	b.WriteString("\n")
+}
+
+// drawDiscarded tells what came and was not taken for the party's.
+func drawDiscarded(b *strings.Builder, d *quality.Discarded) {
+	if d == nil {
+		return
+	}
+	var parts []string
+	for _, k := range []struct {
+		n    uint64
+		what string
+	}{
+		{d.Strangers, "from elsewhere"}, {d.Forged, "not with its key"}, {d.Replayed, "that came before"},
+		{d.Unknown, "of a codec not agreed"}, {d.Malformed, "of no known kind"}, {d.Unsent, "that could not be sent"},
+	} {
+		if k.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", k.n, k.what))
+		}
+	}
+	if len(parts) > 0 {
+		b.WriteString("  packets not used: " + strings.Join(parts, ", ") + "\n")
+	}
 }
 
 // stretch is when a trouble was, from the answer on: "5s to 1m20s".

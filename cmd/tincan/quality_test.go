@@ -10,7 +10,7 @@ import (
 )
 
 func TestQualityIsDrawn(t *testing.T) {
-	account := quality.Account{Burst: 3, Reported: &quality.Reported{Loss: 0.02, MOS: 3.9}}
+	account := quality.Account{Burst: 3, Reported: &quality.Reported{Loss: 0.02, MOS: 3.9}, Discarded: &quality.Discarded{Strangers: 7, Forged: 3000}}
 	for i, mos := range []float32{4.4, 4.4, 2.6, 1, 4.4} {
 		account.Samples = append(account.Samples, quality.Sample{
 			At: time.Duration(i+1) * 5 * time.Second, In: quality.Direction{MOS: mos, Loss: 0.1, Jitter: 12}, RTT: 34 * time.Millisecond,
@@ -31,6 +31,7 @@ func TestQualityIsDrawn(t *testing.T) {
   there and back 34 ms
   losses from it: 3.0 in a row
   it says of what it hears: lost 2.0 %, too late 0.0 %, MOS 3.9
+  packets not used: 7 from elsewhere, 3000 not with its key
   ! 5s to 1m20s  lost .[31m
   ! since 1m30s  gone
 

@@ -14,6 +14,7 @@ import (
 	"github.com/pion/rtcp"
 
 	"tincan/phone/codec"
+	"tincan/phone/media/quality"
 	"tincan/phone/media/rtp"
 )
 
@@ -410,7 +411,7 @@ func TestInvalidDatagramsAreCounted(t *testing.T) {
 		a.send(true, a.addr, []byte{0x80, 200, 0, 9, 0, 0, 0, 0})
 		zrtp := []byte{0x10, 0, 0, 1, 0x5a, 0x52, 0x54, 0x50, 1, 2, 3, 4}
 		a.send(false, stranger, bytes.Clone(zrtp))
-		want := Discarded{Malformed: 3, Unknown: 1, Strangers: 1}
+		want := quality.Discarded{Malformed: 3, Unknown: 1, Strangers: 1}
 		if d := cmp.Diff(want, a.flow.Stats().Discarded); d != "" {
 			t.Error(d)
 		}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"tincan/phone/media/quality"
 	"tincan/phone/media/rtp"
 	"tincan/phone/media/secure"
 	"tincan/phone/media/udp"
@@ -97,7 +98,7 @@ func TestSecuredRelay(t *testing.T) {
 			if c, err := rtp.ParseControl(got[0].data); err != nil || binary.BigEndian.Uint32(c[4:]) != a.ssrc {
 				t.Errorf("report %x, %v", got[0].data, err)
 			}
-			if s := a.flow.Stats(); s.Suite != "AEAD_AES_128_GCM" || s.Discarded != (Discarded{}) {
+			if s := a.flow.Stats(); s.Suite != "AEAD_AES_128_GCM" || s.Discarded != (quality.Discarded{}) {
 				t.Errorf("%+v", s)
 			}
 		})
@@ -251,7 +252,7 @@ func TestSecuredRestart(t *testing.T) {
 		defer br.Close()
 		a.speak()
 		b.speak()
-		if s := a.flow.Stats(); s.In.Packets != 1 || s.Discarded != (Discarded{}) {
+		if s := a.flow.Stats(); s.In.Packets != 1 || s.Discarded != (quality.Discarded{}) {
 			t.Errorf("%+v", s)
 		}
 		if n := len(a.heard()); n != 1 {

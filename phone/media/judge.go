@@ -17,7 +17,7 @@ type judge struct {
 	told   netip.AddrPort
 	since  time.Duration // judged, or bridged, from then on
 	watch  quality.Watch
-	before Discarded // as it was when the party was last heard
+	before quality.Discarded // as it was when the party was last heard
 
 	stranger  netip.AddrPort // an example of what is discarded
 	unknownPT uint8
@@ -39,7 +39,21 @@ func (r *RTP) Judge(party string, told netip.AddrPort) {
 func (r *RTP) Account() quality.Account {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.judge.watch.Account()
+	a := r.judge.watch.Account()
+	if d := r.refused(); d != (quality.Discarded{}) {
+		a.Discarded = &d
+	}
+	return a
+}
+
+// refused counts what came and was not taken, by the flow and by what is before its
+// ports. Called with mu held.
+func (r *RTP) refused() quality.Discarded {
+	d := r.discarded
+	if s, ok := r.sock.(interface{ Strangers() uint64 }); ok {
+		d.Strangers += s.Strangers()
+	}
+	return d
 }
 
 // assess is called once a second, with mu held.

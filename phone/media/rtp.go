@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tincan/phone/codec"
+	"tincan/phone/media/quality"
 	"tincan/phone/media/secure"
 )
 
@@ -97,7 +98,7 @@ type RTP struct {
 	out       Count
 	sending   codec.Format
 	receiving *codec.Format
-	discarded Discarded
+	discarded quality.Discarded
 
 	expected time.Duration // since when the party should be sending
 	heard    time.Duration // last datagram of any kind from the party
@@ -288,7 +289,7 @@ func (r *RTP) Stats() Stats {
 		In: Count{r.rx.packets, r.rx.octets}, Out: r.out, Sending: r.sending,
 		Lost:        r.rx.lost + r.rx.missing(),
 		Jitter:      milliseconds(span(r.rx.jitter>>4, r.rx.clock)),
-		LastArrival: -1, Discarded: r.discarded,
+		LastArrival: -1, Discarded: r.refused(),
 		RTT: r.reports.rtt, FarLost: int64(r.reports.lost),
 		FarLoss:   float64(r.reports.fraction) / 256,
 		FarJitter: milliseconds(span(r.reports.jitter, r.line.clock)),

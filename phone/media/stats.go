@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tincan/phone/codec"
+	"tincan/phone/media/quality"
 )
 
 // Stats is what is known of a flow's quality, at one moment.
@@ -32,20 +33,10 @@ type Stats struct {
 	// Suite names how media are encrypted between here and the party; "": not.
 	Suite string
 
-	Discarded Discarded
+	Discarded quality.Discarded
 }
 
 // Count is media in one direction, without headers.
 type Count struct {
 	Packets, Octets uint64
-}
-
-// Discarded counts datagrams that were not used.
-type Discarded struct {
-	Strangers uint64 // from an address that is not the party's
-	Malformed uint64 // neither RTP, RTCP, STUN nor ZRTP
-	Unknown   uint64 // RTP of a payload type that was not agreed
-	Forged    uint64 // not encrypted as was agreed, or before the keys were known
-	Replayed  uint64 // encrypted as was agreed, but came before
-	Unsent    uint64 // refused by the kernel, or before the party's address was known
 }

@@ -42,8 +42,9 @@ type Socket struct {
 	now     *session // carries media, or looks for its first way
 	next    *session // of a party that began anew: takes over with its first pair
 	parts   [2]part
-	told    bool // Failed
-	adopted bool // from an earlier process
+	told    bool   // Failed
+	strange uint64 // datagrams of nobody who has shown the password
+	adopted bool   // from an earlier process
 }
 
 // session is ICE from its beginning to the next with another password.

@@ -33,12 +33,21 @@ func (s *Socket) Recv(control bool, buf []byte) (n int, from netip.AddrPort, ok 
 	if s.lost || from == p.to && p.out == nil || slices.Contains(p.valid, from) {
 		return n, from, true
 	}
+	s.strange++
 	return 0, from, false
+}
+
+// Strangers counts what came from elsewhere than the party is, or named nobody here.
+func (s *Socket) Strangers() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.strange
 }
 
 // inquire gives STUN to whom it is for: a request to the session that it names, an
 // answer to who has asked there. Called with mu held.
 func (s *Socket) inquire(control bool, b []byte, from netip.AddrPort) {
+	known := false
 	for _, n := range []*session{s.now, s.next} {
 		if n == nil || n.agents[index(control)] == nil {
 			continue
@@ -46,7 +55,11 @@ func (s *Socket) inquire(control bool, b []byte, from netip.AddrPort) {
 		a := n.agents[index(control)]
 		if request(b) && string(addressee(b)) == n.ufrag || !request(b) && a.port.expects(from) {
 			a.port.take(b, from)
+			known = true
 		}
+	}
+	if !known {
+		s.strange++
 	}
 }
 

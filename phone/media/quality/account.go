@@ -57,6 +57,18 @@ type Account struct {
 	Burst float32 `json:"burst,omitempty"`
 	// Reported is what the party's own account said at last (RFC 3611).
 	Reported *Reported `json:"reported,omitempty"`
+	// Discarded is what was not used; nil: nothing.
+	Discarded *Discarded `json:"discarded,omitempty"`
+}
+
+// Discarded counts datagrams that were not used.
+type Discarded struct {
+	Strangers uint64 `json:"strangers,omitempty"` // from an address that is not the party's
+	Malformed uint64 `json:"malformed,omitempty"` // neither RTP, RTCP, STUN nor ZRTP
+	Unknown   uint64 `json:"unknown,omitempty"`   // RTP of a payload type that was not agreed
+	Forged    uint64 `json:"forged,omitempty"`    // not encrypted as was agreed, or before the keys were known
+	Replayed  uint64 `json:"replayed,omitempty"`  // encrypted as was agreed, but came before
+	Unsent    uint64 `json:"unsent,omitempty"`    // to the party: refused by the kernel, or before its address was known
 }
 
 // Reported are the figures of a VoIP metrics block (RFC 3611 4.7) that people
