@@ -15,8 +15,11 @@ import (
 type fared struct {
 	Stands  bool `json:"stands"`
 	Parties []struct {
-		Party    string       `json:"party"`
-		Samples  [][8]float32 `json:"samples"`
+		Party   string       `json:"party"`
+		Samples [][8]float32 `json:"samples"`
+
+		Discarded struct{ Strangers, Malformed, Unknown, Forged, Replayed uint64 } `json:"discarded"`
+
 		Troubles []struct {
 			Kind  string        `json:"kind"`
 			Text  string        `json:"text"`

@@ -31,6 +31,8 @@ type Weather struct {
 //
 // Four goroutines: a reader and a writer a direction. They end with the test.
 type Link struct {
+	ends [2]*os.File
+
 	mu      sync.Mutex // guards what follows
 	weather [2]Weather // of what leaves end 0, end 1
 }
@@ -47,21 +49,20 @@ type delayed struct {
 func NewLink(t testing.TB, a Netns, ipA string, b Netns, ipB string) *Link {
 	t.Helper()
 	NeedRoot(t)
-	l := &Link{}
-	ends := [2]*os.File{openTun(t, a, ipA), openTun(t, b, ipB)}
+	l := &Link{ends: [2]*os.File{openTun(t, a, ipA), openTun(t, b, ipB)}}
 	var wg sync.WaitGroup
-	for i := range ends {
+	for i := range l.ends {
 		queue := make(chan delayed, linkQueue)
-		wg.Go(func() { defer close(queue); l.read(i, ends[i], queue) })
+		wg.Go(func() { defer close(queue); l.read(i, l.ends[i], queue) })
 		wg.Go(func() {
 			for d := range queue {
 				time.Sleep(time.Until(d.due))
-				_, _ = ends[1-i].Write(d.packet) // an end that is gone is the end of the test
+				_, _ = l.ends[1-i].Write(d.packet) // an end that is gone is the end of the test
 			}
 		})
 	}
 	t.Cleanup(func() {
-		_, _ = ends[0].Close(), ends[1].Close()
+		_, _ = l.ends[0].Close(), l.ends[1].Close()
 		wg.Wait()
 	})
 	return l
@@ -72,6 +73,12 @@ func (l *Link) Weather(fromA, fromB Weather) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.weather = [2]Weather{fromA, fromB}
+}
+
+// Inject puts an IPv4 packet on the cable, as somebody who sits on it does: it comes
+// out at an end, whatever the weather.
+func (l *Link) Inject(end int, packet []byte) {
+	_, _ = l.ends[end].Write(packet) // an end that is gone is the end of the test
 }
 
 func (l *Link) read(from int, end *os.File, queue chan<- delayed) {
