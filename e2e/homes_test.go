@@ -264,3 +264,30 @@ func eachByICE(numbers ...string) string {
 	}
 	return space
 }
+
+// TestNoWayByICE: a home whose network carries signalling alone, and a server without
+// a relay: the call is answered, no sound can pass, and it ends by itself and says
+// what was tried.
+func TestNoWayByICE(t *testing.T) {
+	h := newHomes(t, 1)
+	h.home[0].lets443Out(t)
+	s := startServerAt(t, place{ip: publicIP, netns: h.public, wss: 443}, people(ada, bob))
+	a := browser(t, s, ada, func(a *peer.Account) { a.IP, a.Netns = h.home[0].inside, h.home[0].lan })
+	b := baresip(t, s, bob, traced, func(b *peer.Account) { b.IP, b.Netns = publicIP, h.public })
+	connect(t, a, b, bob)
+	id := s.onlyCall(t)
+	s.awaitFared(t, id, func(f *fared) bool {
+		return f.says("audio from "+ada+" never arrived: nothing has come by any way that ICE tried: a firewall on its side stops UDP", false)
+	})
+	s.awaitFared(t, id, func(f *fared) bool { return !f.Stands })
+	a.AwaitClosed(t)
+	const found = "no way to the phone was found in 30 s: "
+	b.Await(t, found)
+	r := s.onlyRecord(t)
+	if r.Cause != "media-timeout" || !strings.HasPrefix(r.Detail, found) || !strings.Contains(r.Detail, "a TURN server would help") {
+		t.Errorf("the record says %+v", r)
+	}
+	if said := string(s.tincan(t, "quality", id)); !strings.Contains(said, "ended: media-timeout: "+found) {
+		t.Errorf("tincan quality says\n%s", said)
+	}
+}

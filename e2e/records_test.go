@@ -15,6 +15,7 @@ type record struct {
 	To      string    `json:"to"`
 	Answer  time.Time `json:"answer"`
 	Cause   string    `json:"cause"`
+	Detail  string    `json:"detail"`
 	EndedBy string    `json:"ended_by"`
 	Legs    []struct {
 		CallID     string `json:"call_id"`

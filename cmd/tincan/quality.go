@@ -20,6 +20,8 @@ type fared struct {
 	Call    string              `json:"call"`
 	Stands  bool                `json:"stands"`
 	Parties []call.PartyQuality `json:"parties"`
+	// Ended says why a call that is over is.
+	Ended string `json:"ended,omitempty"`
 }
 
 // qualityOf is GET /quality/{id}.
@@ -27,7 +29,7 @@ func (o *objects) qualityOf(r *http.Request) (any, error) {
 	id := r.PathValue("id")
 	if o.quality != nil {
 		if parties, err := o.quality(id); err == nil {
-			return fared{id, true, parties}, nil
+			return fared{Call: id, Stands: true, Parties: parties}, nil
 		}
 	}
 	list, err := o.ledger.List(r.Context(), record.Filter{ID: id, Limit: 1})
@@ -37,7 +39,7 @@ func (o *objects) qualityOf(r *http.Request) (any, error) {
 	if len(list) == 0 {
 		return nil, fmt.Errorf("there is no call %s; see tincan calls and tincan records", id)
 	}
-	f := fared{Call: id, Parties: []call.PartyQuality{}}
+	f := fared{Call: id, Parties: []call.PartyQuality{}, Ended: call.Cause{Kind: list[0].Cause, Text: list[0].Detail}.Error()}
 	for _, l := range list[0].Legs {
 		if l.Quality != nil {
 			f.Parties = append(f.Parties, call.PartyQuality{Party: l.Party, Codec: l.Codec, Account: *l.Quality})
@@ -101,6 +103,9 @@ func printQuality(w io.Writer, f *fared) error {
 			fmt.Fprintf(&b, "  ! %s  %s\n", stretch(t), plain(t.Text))
 		}
 	}
+	if f.Ended != "" {
+		b.WriteString("ended: " + plain(f.Ended) + "\n")
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -156,8 +161,12 @@ func drawDiscarded(b *strings.Builder, d *quality.Discarded) {
 		n    uint64
 		what string
 	}{
-		{d.Strangers, "from elsewhere"}, {d.Forged, "not with its key"}, {d.Replayed, "that came before"},
-		{d.Unknown, "of a codec not agreed"}, {d.Malformed, "of no known kind"}, {d.Unsent, "that could not be sent"},
+		{d.Strangers, "from elsewhere"},
+		{d.Forged, "not with its key"},
+		{d.Replayed, "that came before"},
+		{d.Unknown, "of a codec not agreed"},
+		{d.Malformed, "of no known kind"},
+		{d.Unsent, "that could not be sent"},
 	} {
 		if k.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", k.n, k.what))

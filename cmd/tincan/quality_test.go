@@ -21,7 +21,7 @@ func TestQualityIsDrawn(t *testing.T) {
 		{Kind: quality.Silent, Text: "gone", From: 90 * time.Second},
 	}
 	var b strings.Builder
-	f := fared{Call: "1", Parties: []call.PartyQuality{{Party: "extension:101", Codec: "opus", Account: account}, {Party: "app:echo"}}}
+	f := fared{Call: "1", Parties: []call.PartyQuality{{Party: "extension:101", Codec: "opus", Account: account}, {Party: "app:echo"}}, Ended: "media-timeout: no way"}
 	if err := printQuality(&b, &f); err != nil {
 		t.Fatal(err)
 	}
@@ -38,6 +38,7 @@ func TestQualityIsDrawn(t *testing.T) {
 app:echo
   from it  nothing is known
   to it    nothing is known
+ended: media-timeout: no way
 `
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)

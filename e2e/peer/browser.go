@@ -229,6 +229,13 @@ func (b *Browser) awaitEvent(t testing.TB, kind string) (text string) {
 	return text
 }
 
+// Says makes the page change each description of its own before it is sent, by a
+// function of JavaScript.
+func (b *Browser) Says(t testing.TB, function string) {
+	t.Helper()
+	b.evaluate(t, "phone.change = "+function+"; 0")
+}
+
 // Dial calls an extension.
 func (b *Browser) Dial(t testing.TB, number string) {
 	t.Helper()

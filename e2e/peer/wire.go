@@ -17,6 +17,7 @@ type Wire struct {
 	cut   bool
 	ends  map[net.Conn]bool
 	pongs int
+	alter func([]byte) []byte
 }
 
 // StartWire starts one.
@@ -55,8 +56,33 @@ func (w *Wire) carry(near net.Conn, all *sync.WaitGroup) {
 	if !w.joined(near, far) {
 		return
 	}
-	all.Go(func() { w.copy(far, near) })
+	all.Go(func() { w.copy(far, altered{near, w}) })
 	w.copy(near, listener{far, w})
+}
+
+// Alter has a function change what is sent to the far end, as it is read: on this
+// machine a message of SIP, in one piece. It must not make it longer.
+func (w *Wire) Alter(f func([]byte) []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.alter = f
+}
+
+// altered is the near end.
+type altered struct {
+	net.Conn
+	w *Wire
+}
+
+func (a altered) Read(b []byte) (int, error) {
+	n, err := a.Conn.Read(b)
+	a.w.mu.Lock()
+	alter := a.w.alter
+	a.w.mu.Unlock()
+	if alter != nil {
+		n = copy(b, alter(b[:n]))
+	}
+	return n, err
 }
 
 // pong is the answer to a keep-alive on a connection (RFC 5626 3.5.1).

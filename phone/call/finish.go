@@ -112,7 +112,7 @@ func (c *Call) record(cause Cause) record.Record {
 	rec := record.Record{
 		ID: c.id, Node: c.x.cfg.Node, Start: c.start, Answer: c.answered, End: now,
 		From: c.setup.From.Ref, FromName: c.setup.From.Name, To: c.to(), Dialled: c.setup.Dialled,
-		Cause: cause.Kind, SIPCode: cause.Code, EndedBy: c.endedBy,
+		Cause: cause.Kind, Detail: cause.Text, SIPCode: cause.Code, EndedBy: c.endedBy,
 	}
 	if c.phase == over && c.answered.IsZero() && cause.Kind == Normal.Kind {
 		rec.Cause = Failed.Kind

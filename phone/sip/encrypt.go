@@ -294,7 +294,7 @@ func (l *leg) insecure(k media.Kind, why error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	cause := call.Unencrypted.Why(l.party + ": " + why.Error())
+	cause := l.unproven(why)
 	switch {
 	case l.stage >= leaving:
 		return
@@ -310,6 +310,22 @@ func (l *leg) insecure(k media.Kind, why error) {
 		l.sendBye(cause)
 	}
 	l.post(call.Ended{Leg: l, Cause: cause})
+}
+
+// unproven says why the party did not prove itself: it may be that nothing could come
+// of it at all. Called with mu held.
+func (l *leg) unproven(why error) call.Cause {
+	if errors.Is(why, secure.ErrTimeout) {
+		for i, s := range l.ices {
+			if s == nil || l.lines[i] != l.audio() {
+				continue
+			}
+			if lost := s.Lost(); lost != "" {
+				return call.MediaTimeout.Why(lost)
+			}
+		}
+	}
+	return call.Unencrypted.Why(l.party + ": " + why.Error())
 }
 
 // maxHabits bounds the devices whose manner is kept.

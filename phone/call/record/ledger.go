@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"tincan/store"
@@ -54,8 +55,8 @@ func (l *Ledger) findPlaces(ctx context.Context) error {
 }
 
 const (
-	putCall = `INSERT INTO record_call (id, node, started, answered, ended, caller, name, dialled, callee, cause, sip_code, ended_by, parties, legs)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`
+	putCall = `INSERT INTO record_call (id, node, started, answered, ended, caller, name, dialled, callee, cause, sip_code, ended_by, parties, legs, detail)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`
 	putStanding = `INSERT INTO record_place (place, id, state) VALUES (?, ?, ?)
 		ON CONFLICT (place) DO UPDATE SET id = excluded.id, state = excluded.state`
 )
@@ -79,11 +80,19 @@ func end(tx *store.Tx, r *Record) error {
 		return fmt.Errorf("record of call %s: %w", r.ID, err)
 	}
 	_, err = tx.Exec(putCall, r.ID, r.Node, micro(r.Start), micro(r.Answer), micro(r.End), r.From, r.FromName,
-		r.Dialled, r.To, r.Cause, r.SIPCode, r.EndedBy, parties, legs)
+		r.Dialled, r.To, r.Cause, r.SIPCode, r.EndedBy, parties, legs, clipped(r.Detail))
 	if err != nil {
 		return fmt.Errorf("record of call %s: %w", r.ID, err)
 	}
 	return nil
+}
+
+// maxDetail bounds what is kept of a cause's words, in bytes: some come from phones.
+const maxDetail = 1000
+
+func clipped(text string) string {
+	text = strings.ReplaceAll(text, "\x00", "") // which PostgreSQL has no place for
+	return strings.ToValidUTF8(text[:min(len(text), maxDetail)], "?")
 }
 
 // Stand keeps what a restart needs of call id; it replaces what was kept. state

@@ -43,7 +43,7 @@ func (l *Ledger) List(ctx context.Context, f Filter) ([]Record, error) {
 var literal = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
 func calls(tx *store.Tx, f Filter) ([]Record, error) {
-	query := `SELECT id, node, started, answered, ended, caller, name, dialled, callee, cause, sip_code, ended_by, legs FROM record_call`
+	query := `SELECT id, node, started, answered, ended, caller, name, dialled, callee, cause, sip_code, ended_by, legs, detail FROM record_call`
 	var args []any
 	switch {
 	case f.ID != "":
@@ -75,7 +75,7 @@ func calls(tx *store.Tx, f Filter) ([]Record, error) {
 func scan(rows *sql.Rows) (r Record, err error) {
 	var start, answer, end int64
 	var legs string
-	err = rows.Scan(&r.ID, &r.Node, &start, &answer, &end, &r.From, &r.FromName, &r.Dialled, &r.To, &r.Cause, &r.SIPCode, &r.EndedBy, &legs)
+	err = rows.Scan(&r.ID, &r.Node, &start, &answer, &end, &r.From, &r.FromName, &r.Dialled, &r.To, &r.Cause, &r.SIPCode, &r.EndedBy, &legs, &r.Detail)
 	if err != nil {
 		return r, err
 	}

@@ -32,7 +32,9 @@ type Record struct {
 	To       string    `json:"to,omitempty"` // destination
 	// Cause is in words: normal, busy, no-answer, cancelled, rejected, unreachable,
 	// media-timeout, interrupted, failed, ...
-	Cause   string `json:"cause"`
+	Cause string `json:"cause"`
+	// Detail says more of the cause, for people: what was tried, who refused what.
+	Detail  string `json:"detail,omitempty"`
 	SIPCode int    `json:"sip_code,omitempty"`
 	EndedBy string `json:"ended_by,omitempty"` // caller, callee or server
 	Legs    []Leg  `json:"legs,omitempty"`

@@ -43,7 +43,7 @@ func wait(t testing.TB) (done func(error), written func()) {
 func sample(id string, start time.Time) Record {
 	return Record{
 		ID: id, Node: "n1", Start: start, Answer: start.Add(time.Second), End: start.Add(time.Minute),
-		From: "extension:101", FromName: "Ada", Dialled: "102", To: "extension:102", Cause: "normal", SIPCode: 200, EndedBy: "caller",
+		From: "extension:101", FromName: "Ada", Dialled: "102", To: "extension:102", Cause: "normal", SIPCode: 200, EndedBy: "caller", Detail: "it was said",
 		Legs: []Leg{
 			{
 				ID: id + "a", Kind: "sip", Party: "extension:101", Device: "d", CallID: "x@y", Remote: "192.0.2.1:5060",
@@ -105,7 +105,7 @@ func testMigration(t *testing.T, where string) {
 		t.Fatal(err)
 	}
 	want := sample("1", noon)
-	want.Legs[0].Device = `sip:"odd\name"@[::1]`
+	want.Legs[0].Device, want.Detail = `sip:"odd\name"@[::1]`, ""
 	bare := Record{ID: "0", Node: "n1", Start: noon, End: noon, Cause: "failed"}
 	err = s.Update(t.Context(), func(tx *store.Tx) error {
 		for _, r := range []Record{want, bare} {

@@ -10,6 +10,17 @@ import (
 // namedAddresses bounds how many of a party's addresses a verdict lists.
 const namedAddresses = 4
 
+// Lost says why media has no way to the party, when it never had one, to whoever
+// waits for media in vain and gives up before ICE does; "": it has.
+func (s *Socket) Lost() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.now == nil || s.off || s.adopted || s.parts[0].by != nil || s.now.agents[0] == nil {
+		return ""
+	}
+	return s.verdict(s.now.agents[0], true)
+}
+
 // verdict says why an agent found no way, or lost it. Called with the socket's mu
 // held.
 func (s *Socket) verdict(a *agent, never bool) string {
