@@ -55,7 +55,7 @@ func startTincan(l *lab, s setting) (*running, error) {
 		list = fmt.Sprintf("[%q]", secure)
 	}
 	config := filepath.Join(folder, "tincan.toml")
-	text := fmt.Sprintf("data = %q\n[sip]\nudp = [%q]\ntcp = []\ntls = %s\n[rtp]\nports = \"%d-%d\"\nkernel = %q\n[http]\nlisten = \"127.0.0.1:0\"\ntls = []\n",
+	text := fmt.Sprintf("data = %q\n[sip]\nudp = [%q]\ntcp = []\ntls = %s\n[rtp]\nports = \"%d-%d\"\nkernel = %q\n[http]\nlisten = \"127.0.0.1:0\"\ntls = []\n[iax2]\nudp = []\n",
 		filepath.Join(folder, "data"), address, list, rtpFirst, rtpFirst+portsPerCall*s.calls+sparePorts, map[bool]string{true: "auto", false: "off"}[s.kernel])
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err

@@ -155,7 +155,7 @@ func (k *checker) listen() {
 	for _, t := range []struct {
 		key, network string
 		list         []string
-	}{{"sip.udp", "udp", s.UDP}, {"sip.tcp", "tcp", s.TCP}, {"sip.tls", "tcp", s.TLS}, {"http.tls", "tcp", k.config.HTTP.TLS}} {
+	}{{"sip.udp", "udp", s.UDP}, {"sip.tcp", "tcp", s.TCP}, {"sip.tls", "tcp", s.TLS}, {"http.tls", "tcp", k.config.HTTP.TLS}, {"iax2.udp", "udp", k.config.IAX2.UDP}} {
 		if len(t.list) > maxListen {
 			k.fault(t.key, fmt.Sprintf("has %d addresses, more than %d", len(t.list), maxListen), "remove some")
 			continue
@@ -181,20 +181,28 @@ func (k *checker) listen() {
 func (k *checker) socket(all []socket, key, network, text string) []socket {
 	addr, err := netip.ParseAddrPort(text)
 	if err != nil {
-		k.fault(key, fmt.Sprintf("%q is not an address ip:port", text), "write "+better(text)+" instead")
+		k.fault(key, fmt.Sprintf("%q is not an address ip:port", text), "write "+better(text, usualPort(key))+" instead")
 		return all
 	}
 	return append(all, socket{key, network, netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())})
 }
 
+// usualPort is the port that a setting mostly has.
+func usualPort(key string) uint16 {
+	if strings.HasPrefix(key, "iax2.") {
+		return 4569
+	}
+	return 5060
+}
+
 // better is what was likely meant by an address that does not parse.
-func better(text string) string {
+func better(text string, usual uint16) string {
 	if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
-		return strconv.Quote(netip.AddrPortFrom(ip, 5060).String())
+		return strconv.Quote(netip.AddrPortFrom(ip, usual).String())
 	}
 	host, port, _ := strings.Cut(text, ":")
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		port = "5060"
+		port = strconv.Itoa(int(usual))
 	}
 	if host == "localhost" {
 		return strconv.Quote("127.0.0.1:" + port)

@@ -28,6 +28,7 @@ type Config struct {
 	Shutdown time.Duration `toml:"shutdown"`
 
 	SIP   SIP   `toml:"sip"`
+	IAX2  IAX2  `toml:"iax2"`
 	Gate  Gate  `toml:"gate"`
 	RTP   RTP   `toml:"rtp"`
 	ICE   ICE   `toml:"ice"`
@@ -83,6 +84,18 @@ type SIP struct {
 	// SessionExpires is the interval of session timers (RFC 4028); 0 asks for
 	// none. Default 30m.
 	SessionExpires time.Duration `toml:"session_expires"`
+}
+
+// IAX2 is the table [iax2]: phones and other servers that speak IAX2 (RFC 5456),
+// which needs one port alone for calls and their sound.
+type IAX2 struct {
+	// UDP are the addresses to listen on, ip:port. Default 0.0.0.0:4569; an empty list
+	// listens on none.
+	UDP []string `toml:"udp"`
+	// CalltokenOptional are networks whose phones may go without a call token: old
+	// ones, such as iaxmodem, have none. Whoever can send with a false address of such
+	// a network can fill the server with calls that do not exist. Default none.
+	CalltokenOptional []netip.Prefix `toml:"calltoken_optional"`
 }
 
 // Gate is the table [gate]: how much strangers may send before they are held
@@ -218,6 +231,7 @@ func Defaults() *Config {
 			Ping:           30 * time.Second,
 			SessionExpires: 30 * time.Minute,
 		},
+		IAX2:  IAX2{UDP: []string{"0.0.0.0:4569"}},
 		Gate:  Gate{Enabled: true, Rate: 50, Burst: 2000, Total: 5000},
 		RTP:   RTP{Ports: "10000-20000", First: 10000, Last: 20000, Timeout: 60 * time.Second, Encryption: "auto", Kernel: "auto"},
 		ICE:   ICE{Mode: "full"},

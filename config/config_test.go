@@ -65,6 +65,9 @@ register_min = "10s"
 register_max = "20s"
 ping = "0s"
 session_expires = "90s"
+[iax2]
+udp = ["[::]:4570"]
+calltoken_optional = ["192.168.0.0/16"]
 [gate]
 enabled = false
 rate = 1
@@ -110,6 +113,7 @@ synchronous = "full"
 			Certificate: "c.pem", Key: "/k.pem", RingTimeout: 20 * time.Second,
 			RegisterMin: 10 * time.Second, RegisterMax: 20 * time.Second, SessionExpires: 90 * time.Second,
 		},
+		IAX2: IAX2{UDP: []string{"[::]:4570"}, CalltokenOptional: []netip.Prefix{netip.MustParsePrefix("192.168.0.0/16")}},
 		Gate: Gate{Rate: 1, Burst: 2, Total: 3, Exempt: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}},
 		RTP:  RTP{Ports: "30000-30003", First: 30000, Last: 30003, Timeout: 5 * time.Second, Encryption: "wanted", Kernel: "off"},
 		ICE: ICE{
@@ -141,6 +145,8 @@ certificate = "c.pem"
 register_max = "1s"
 [rtp]
 ports = "10000-20000"
+[iax2]
+udp = ["0.0.0.0:11000", "4569"]
 [http]
 listen = "0.0.0.0:5060"
 [sound]
@@ -164,12 +170,14 @@ tincan.toml:7:1: key "sip.domain": "a b" is not a name; write a name such as "ph
 tincan.toml:8:1: key "sip.external": "1.2.3.4:5060" is neither an address nor a name; write an address such as "203.0.113.5" without a port, or leave it empty
 tincan.toml:9:1: key "sip.certificate": has no key beside it; write key = "FILE.pem" too
 tincan.toml:10:1: key "sip.register_max": 1s is below register_min, 1m0s; write register_max = "1h" instead
-tincan.toml:14:1: key "http.listen": 0.0.0.0:5060 is taken by sip.tcp[0] already; choose another port
-tincan.toml:14:1: key "http.listen": 0.0.0.0:5060 is taken by sip.tls[0] already; choose another port
-tincan.toml:16:1: key "sound.language": "English" is not a language; write it as "en", "fr" or "pt-br" instead
-tincan.toml:17:1: key "sound.country": "uk2" is not a country; write two letters such as "de" instead
-tincan.toml:18:1: key "sound.missing": "moo" is not known; write one of tone, silence instead, or remove it
-tincan.toml:20:1: key "log.level": "warning" is not known; write one of debug, info, warn, error instead, or remove it`
+tincan.toml:14:8: key "iax2.udp[0]": port 11000 lies within rtp.ports 10000-20000; choose another port or another range
+tincan.toml:14:25: key "iax2.udp[1]": "4569" is not an address ip:port; write "0.0.0.0:4569" (all addresses) or one address of this machine instead
+tincan.toml:16:1: key "http.listen": 0.0.0.0:5060 is taken by sip.tcp[0] already; choose another port
+tincan.toml:16:1: key "http.listen": 0.0.0.0:5060 is taken by sip.tls[0] already; choose another port
+tincan.toml:18:1: key "sound.language": "English" is not a language; write it as "en", "fr" or "pt-br" instead
+tincan.toml:19:1: key "sound.country": "uk2" is not a country; write two letters such as "de" instead
+tincan.toml:20:1: key "sound.missing": "moo" is not known; write one of tone, silence instead, or remove it
+tincan.toml:22:1: key "log.level": "warning" is not known; write one of debug, info, warn, error instead, or remove it`
 	if d := cmp.Diff(want, err.Error()); d != "" {
 		t.Error(d)
 	}

@@ -30,6 +30,7 @@ type server struct {
 	folder        string
 	sip, tls      int // ports
 	http, wss     int
+	iax2          int // port
 	rtp           struct{ first, last int }
 }
 
@@ -43,6 +44,7 @@ type place struct {
 	deadMedia string
 	wss       int // port for browsers; a free one when 0
 	sip       string
+	iax2      string // lines for the table [iax2]
 	more      string // tables at the end
 	weak      bool   // it may do nothing with the kernel's networks
 	kernel    string // of [rtp]; empty: off, so that tests see the process's own relay
@@ -59,7 +61,7 @@ func startServerAt(t *testing.T, where place, space string, extra ...string) *se
 	t.Helper()
 	s := &server{
 		where: where, folder: t.TempDir(),
-		sip: peer.FreePort(t), tls: peer.FreePort(t), http: peer.FreePort(t), wss: where.wss,
+		sip: peer.FreePort(t), tls: peer.FreePort(t), http: peer.FreePort(t), iax2: peer.FreePort(t), wss: where.wss,
 	}
 	if s.wss == 0 {
 		s.wss = peer.FreePort(t)
@@ -84,12 +86,13 @@ func (s *server) configure(t *testing.T, extra ...string) {
 		media += fmt.Sprintf("timeout = %q", s.where.deadMedia)
 	}
 	s.write(t, "tincan.toml", fmt.Sprintf(configText, filepath.Join(s.folder, "data"), s.address(),
-		s.addressTLS(), cmp.Or(s.where.external, s.where.ip), s.rtp.first, s.rtp.last, s.http, strings.Join(extra, "\n"), media, s.where.sip, s.where.more, s.addressWSS()))
+		s.addressTLS(), cmp.Or(s.where.external, s.where.ip), s.rtp.first, s.rtp.last, s.http, strings.Join(extra, "\n"), media, s.where.sip, s.where.more, s.addressWSS(), s.addressIAX2(), s.where.iax2))
 }
 
 // configText takes the data folder, the SIP address, the TLS address, the
 // address told to phones, the first and last RTP port, the HTTP port, more lines
-// for the top, for the media and for [sip], more tables, and the address for browsers.
+// for the top, for the media and for [sip], more tables, the address for browsers,
+// the IAX2 address and more lines for [iax2].
 const configText = `data = %q
 %[8]s
 [sip]
@@ -104,11 +107,16 @@ ports = "%[5]d-%[6]d"
 [http]
 listen = "127.0.0.1:%[7]d"
 tls = [%[12]q]
+[iax2]
+udp = [%[13]q]
+%[14]s
 %[11]s`
 
 func (s *server) address() string        { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.sip)) }
 func (s *server) uri(user string) string { return "sip:" + user + "@" + s.address() }
 func (s *server) addressTLS() string     { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.tls)) }
+
+func (s *server) addressIAX2() string { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.iax2)) }
 
 func (s *server) addressWSS() string { return net.JoinHostPort(s.where.ip, strconv.Itoa(s.wss)) }
 func (s *server) config() string     { return filepath.Join(s.folder, "tincan.toml") }

@@ -39,7 +39,7 @@ func openStore(ctx context.Context, cfg *config.Config) (c *client, err error) {
 		defer cancel()
 		return errors.Join(st.Close(ctx), lock.Close())
 	}
-	o, err := openAlone(ctx, st, box)
+	o, err := openAlone(ctx, cfg.Data, st, box)
 	if err != nil {
 		return nil, errors.Join(err, end())
 	}

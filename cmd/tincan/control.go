@@ -69,7 +69,7 @@ func (s *server) controlHandler() http.Handler {
 	r.post("/messages", s.sendText)
 	r.mux.HandleFunc("GET /trace", s.traceStream)
 	o := &objects{
-		store: s.store, box: s.box, space: s.space, ledger: s.ledger,
+		folder: s.config.Load().Data, store: s.store, box: s.box, space: s.space, ledger: s.ledger,
 		devices: func(number string) int { return len(s.bindings.For(number)) }, quality: s.exchange.Quality,
 	}
 	o.handle(r)

@@ -217,7 +217,7 @@ func tryStore(ctx context.Context, dir, keyDir string) error {
 }
 
 func openLikeServer(ctx context.Context, st *store.Store, keyDir string) error {
-	if _, err := openAlone(ctx, st, nil); err != nil {
+	if _, err := openAlone(ctx, keyDir, st, nil); err != nil {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(keyDir, secret.FileName)); err != nil && os.Getenv(secret.Env) == "" {

@@ -112,7 +112,7 @@ func TestRegistrations(t *testing.T) {
 	if !strings.Contains(got, "Evil.[2J phone") || strings.Contains(got, "\x1b") {
 		t.Errorf("what a stranger wrote reaches the terminal: %q", got)
 	}
-	if got := p.run("extension", "list"); !regexp.MustCompile(`101 +Ada +1 +all`).MatchString(got) {
+	if got := p.run("extension", "list"); !regexp.MustCompile(`101 +Ada +1 +sip +all`).MatchString(got) {
 		t.Error(got)
 	}
 }

@@ -25,6 +25,7 @@ import (
 // objects is what commands change and look up whether a server runs or not: its
 // handlers answer on the control socket, or within the command itself.
 type objects struct {
+	folder  string // of data
 	store   *store.Store
 	box     *secret.Box
 	space   *space.Space
@@ -47,8 +48,8 @@ func openSpace(ctx context.Context, st *store.Store, box *secret.Box, applied fu
 }
 
 // openAlone opens the objects of a store that no server has open.
-func openAlone(ctx context.Context, st *store.Store, box *secret.Box) (*objects, error) {
-	o := &objects{store: st, box: box}
+func openAlone(ctx context.Context, folder string, st *store.Store, box *secret.Box) (*objects, error) {
+	o := &objects{folder: folder, store: st, box: box}
 	if err := directory.Migrate(ctx, st); err != nil {
 		return nil, err
 	}
@@ -87,6 +88,7 @@ func (o *objects) handle(r *routes) {
 	r.post("/trunks", o.addTrunk)
 	r.delete("/trunks/{name}", o.removeTrunk)
 	r.get("/trunks/{name}/secret", o.trunkSecret)
+	r.post("/key", o.key)
 }
 
 func (o *objects) export(r *http.Request) (any, error) {

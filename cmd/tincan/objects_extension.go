@@ -23,6 +23,7 @@ type extension struct {
 	Digest      string   `json:"digest,omitempty"`
 	RingSeconds int      `json:"ring_seconds,omitempty"`
 	Encryption  string   `json:"encryption,omitempty"`
+	IAX2        bool     `json:"iax2,omitempty"`
 	Devices     *int     `json:"devices,omitempty"` // registered now; only a server knows
 }
 
@@ -41,6 +42,7 @@ type wantedExtension struct {
 	Codecs []string `json:"codecs"`
 
 	Encryption string `json:"encryption,omitempty"`
+	IAX2       bool   `json:"iax2,omitempty"`
 }
 
 const kindExtension = "extension"
@@ -57,7 +59,7 @@ func (o *objects) extensions(r *http.Request) (any, error) {
 	})
 	list := make([]extension, len(forms))
 	for i, f := range forms {
-		list[i] = extension{Number: f.Number, Name: f.Name, Codecs: f.Codecs, Digest: f.Digest, RingSeconds: f.RingSeconds, Encryption: f.Encryption}
+		list[i] = extension{Number: f.Number, Name: f.Name, Codecs: f.Codecs, Digest: f.Digest, RingSeconds: f.RingSeconds, Encryption: f.Encryption, IAX2: f.IAX2}
 		if o.devices != nil {
 			n := o.devices(f.Number)
 			list[i].Devices = &n
@@ -76,7 +78,7 @@ func (o *objects) addExtension(r *http.Request) (any, error) {
 		made.Secret = secret.Generate(space.SecretLength)
 		want.Secret = made.Secret
 	}
-	f := directory.ExtensionForm{Number: want.Number, Name: want.Name, Secret: want.Secret, Codecs: want.Codecs, Encryption: want.Encryption}
+	f := directory.ExtensionForm{Number: want.Number, Name: want.Name, Secret: want.Secret, Codecs: want.Codecs, Encryption: want.Encryption, IAX2: want.IAX2}
 	if err := checkExtension(f); err != nil {
 		return nil, err
 	}

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 
 	"tincan/config/form"
 	"tincan/phone/directory"
+	"tincan/phone/directory/key"
 	"tincan/secret"
 	"tincan/space"
 	"tincan/store"
@@ -16,6 +18,7 @@ import (
 // trunk is a line of `tincan trunk list`.
 type trunk struct {
 	Name     string   `json:"name"`
+	Protocol string   `json:"protocol"`
 	Template string   `json:"template,omitempty"`
 	Address  string   `json:"address,omitempty"`
 	Proves   string   `json:"proves"` // how either side proves itself, in words
@@ -27,6 +30,7 @@ type trunk struct {
 // wantedTrunk is what `tincan trunk add` asks for.
 type wantedTrunk struct {
 	Name      string   `json:"name"`
+	Protocol  string   `json:"protocol"`
 	Template  string   `json:"template"`
 	Address   string   `json:"address"`
 	Proxy     string   `json:"proxy"`
@@ -38,6 +42,11 @@ type wantedTrunk struct {
 	Match     []string `json:"match"`
 	Codecs    []string `json:"codecs"`
 	Limit     int      `json:"limit"`
+
+	Encryption string `json:"encryption"`
+	Key        string `json:"key"` // the other side's, in PEM
+	Trunking   *bool  `json:"trunking"`
+	Transfer   *bool  `json:"transfer"`
 }
 
 const kindTrunk = "trunk"
@@ -51,7 +60,7 @@ func (o *objects) trunks(r *http.Request) (any, error) {
 	list := make([]trunk, len(forms))
 	for i := range forms {
 		f := forms[i].Whole()
-		list[i] = trunk{f.Name, f.Template, f.Address, proves(f), f.Username, f.Codecs, f.Limit}
+		list[i] = trunk{f.Name, cmp.Or(f.Protocol, directory.ProtocolSIP), f.Template, f.Address, proves(f), f.Username, f.Codecs, f.Limit}
 	}
 	return list, err
 }
@@ -63,6 +72,8 @@ func proves(f *directory.TrunkForm) string {
 		return "registers there"
 	case f.Accept == "register":
 		return "registers here"
+	case f.Accept == "digest" && f.Protocol == directory.ProtocolIAX2:
+		return "challenge here"
 	case f.Accept == "digest":
 		return "digest here"
 	}
@@ -75,14 +86,14 @@ func (o *objects) addTrunk(r *http.Request) (any, error) {
 		return nil, err
 	}
 	made := account{Number: cmp.Or(want.Username, want.Name)}
-	if want.Secret == "" && want.Accept != "" {
+	if want.Secret == "" && want.Accept != "" && want.Key == "" {
 		made.Secret = secret.Generate(space.SecretLength)
 		want.Secret = made.Secret
 	}
 	f := directory.TrunkForm{
-		Name: want.Name, Template: want.Template, Address: want.Address, Proxy: want.Proxy, Transport: want.Transport,
+		Name: want.Name, Protocol: want.Protocol, Template: want.Template, Address: want.Address, Proxy: want.Proxy, Transport: want.Transport,
 		Register: want.Register, Username: want.Username, Secret: want.Secret, Accept: want.Accept, Match: want.Match,
-		Codecs: want.Codecs, Limit: want.Limit,
+		Codecs: want.Codecs, Limit: want.Limit, Encryption: want.Encryption, Key: want.Key, Trunking: want.Trunking, Transfer: want.Transfer,
 	}
 	if err := typed((directory.Trunks{}).Check([]directory.TrunkForm{f})); err != nil {
 		return nil, err
@@ -115,4 +126,19 @@ func (o *objects) trunkSecret(r *http.Request) (any, error) {
 	name := r.PathValue("name")
 	text, err := directory.TrunkSecret(r.Context(), o.store, o.box, name)
 	return account{Number: name, Secret: text}, err
+}
+
+// publicKey is the answer of key.
+type publicKey struct {
+	Key string `json:"key"` // in PEM
+}
+
+// key gives this server's public key, of the pair that is made at the first time.
+func (o *objects) key(*http.Request) (any, error) {
+	private, err := key.Open(filepath.Join(o.folder, key.FileName))
+	if err != nil {
+		return nil, err
+	}
+	text, err := key.Format(&private.PublicKey)
+	return publicKey{string(text)}, err
 }

@@ -39,7 +39,7 @@ func example(setting, addr string) string {
 		port = strconv.Itoa(n + 10)
 	}
 	value := strconv.Quote(net.JoinHostPort(host, port))
-	if strings.HasPrefix(setting, "[sip]") {
+	if strings.HasPrefix(setting, "[sip]") || strings.HasPrefix(setting, "[iax2]") {
 		value = "[" + value + "]"
 	}
 	return setting + " = " + value

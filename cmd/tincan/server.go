@@ -383,6 +383,7 @@ func fixed(old, cfg *config.Config) (names []string) {
 		{"[sip] tls", slices.Equal(old.SIP.TLS, cfg.SIP.TLS)},
 		{"[sip] dns", slices.Equal(old.SIP.DNS, cfg.SIP.DNS)},
 		{"[sip] certificate", old.SIP.Certificate == cfg.SIP.Certificate && old.SIP.Key == cfg.SIP.Key && old.SIP.Authorities == cfg.SIP.Authorities},
+		{"[iax2] udp", slices.Equal(old.IAX2.UDP, cfg.IAX2.UDP)},
 		{"[rtp] ports", old.RTP.Ports == cfg.RTP.Ports},
 		{"[rtp] timeout", old.RTP.Timeout == cfg.RTP.Timeout},
 		{"[rtp] kernel", old.RTP.Kernel == cfg.RTP.Kernel},

@@ -25,9 +25,9 @@ func TestTrunks(t *testing.T) {
 			}
 		}
 		want := []trunk{
-			{Name: "carrier", Template: "sipgate", Address: "sipconnect.sipgate.de", Proves: "address", Username: "u", Codecs: []string{"g722", "pcma", "pcmu"}},
-			{Name: "near", Address: "192.0.2.1", Proves: "address", Limit: 2},
-			{Name: "sister", Proves: "registers here", Username: "sister"},
+			{Name: "carrier", Protocol: "sip", Template: "sipgate", Address: "sipconnect.sipgate.de", Proves: "address", Username: "u", Codecs: []string{"g722", "pcma", "pcmu"}},
+			{Name: "near", Protocol: "sip", Address: "192.0.2.1", Proves: "address", Limit: 2},
+			{Name: "sister", Protocol: "sip", Proves: "registers here", Username: "sister"},
 		}
 		if d := cmp.Diff(want, decode[[]trunk](p, "trunk", "list")); d != "" {
 			t.Error(d)
@@ -46,6 +46,42 @@ func TestTrunks(t *testing.T) {
 			t.Error(d)
 		}
 		if got := p.run("trunk", "remove", "carrier"); got != "- trunk carrier\n1 trunk removed: version 4\n" {
+			t.Error(got)
+		}
+	})
+}
+
+func TestIAX2Trunks(t *testing.T) {
+	eitherWay(t, func(t *testing.T, p *place) {
+		ours := p.run("trunk", "key")
+		if !strings.HasPrefix(ours, "-----BEGIN PUBLIC KEY-----\n") || p.run("trunk", "key") != ours {
+			t.Fatalf("our key: %s", ours)
+		}
+		p.write("other.pub", ours)
+		made := decode[account](p, "trunk", "add", "sister", "--protocol", "iax2", "--accept", "register", "--username", "sister", "--encryption", "required", "--trunking")
+		if len(made.Secret) != space.SecretLength {
+			t.Errorf("made %+v", made)
+		}
+		p.run("trunk", "add", "keyed", "--protocol", "iax2", "--address", "192.0.2.1", "--username", "us", "--key", p.file("other.pub"), "--transfer=false")
+		p.run("extension", "add", "101", "--iax2", "--secret", "hunter2")
+		want := []trunk{
+			{Name: "keyed", Protocol: "iax2", Address: "192.0.2.1", Proves: "address", Username: "us"},
+			{Name: "sister", Protocol: "iax2", Proves: "registers here", Username: "sister"},
+		}
+		if d := cmp.Diff(want, decode[[]trunk](p, "trunk", "list")); d != "" {
+			t.Error(d)
+		}
+		plain := p.run("export", "--reveal")
+		for _, line := range []string{`protocol = "iax2"`, `encryption = "required"`, "trunking = true", "transfer = false", "iax2 = true"} {
+			if !strings.Contains(plain, line) {
+				t.Errorf("%s is not there:\n%s", line, plain)
+			}
+		}
+		p.apply(plain)
+		if d := cmp.Diff(plain, p.run("export", "--reveal")); d != "" {
+			t.Error(d)
+		}
+		if got := p.refused("trunk", "add", "x", "--protocol", "iax2", "--address", "h", "--transport", "tls"); !strings.HasPrefix(got, "transport: is of SIP alone") {
 			t.Error(got)
 		}
 	})

@@ -108,7 +108,10 @@ func (d *Directory) hash(forms []ExtensionForm) ([]*Extension, error) {
 		}
 		e := &Extension{
 			Number: f.Number, Name: f.Name, Codecs: f.Codecs, Digest: f.Digest, RingSeconds: f.RingSeconds,
-			Sound: sound(f.DTMF, f.Clean), Encryption: f.Encryption, ICE: f.ICE, Offer: f.Offer,
+			Sound: sound(f.DTMF, f.Clean), Encryption: f.Encryption, ICE: f.ICE, Offer: f.Offer, IAX2: f.IAX2,
+		}
+		if e.IAX2 {
+			e.password = string(plain)
 		}
 		if e.Digest == "" {
 			e.Digest = "md5"

@@ -33,9 +33,16 @@ type Extension struct {
 	Encryption   string // one of Encryptions; "": as [rtp] encryption says
 	ICE          string // one of ICEs
 	Offer        string // one of offers; "": early
+	IAX2         bool   // its devices may register by IAX2
 	// HA1MD5 and HA1SHA256 are H(number:realm:secret) in hex (RFC 7616 3.4.2).
 	HA1MD5, HA1SHA256 string
+
+	password string
 }
+
+// Password is the secret in plain if IAX2 is set, whose challenges need it; else
+// nothing.
+func (e *Extension) Password() string { return e.password }
 
 // String is the number: what authenticates must not reach a log by accident.
 func (e Extension) String() string { return e.Number }
@@ -71,6 +78,9 @@ type ExtensionForm struct {
 	// Offer is who makes the offer of media when the phone is called: "early" (also
 	// when empty): the server; "late": the phone, in its answer.
 	Offer string `toml:"offer,omitempty"`
+	// IAX2 lets its devices register by IAX2 too, with the same secret. Default
+	// false.
+	IAX2 bool `toml:"iax2,omitempty"`
 }
 
 // ha1 computes both hashes for a realm.
@@ -136,7 +146,7 @@ func isNumber(s string) bool {
 
 // Read reads all, sorted by number, with sealed secrets.
 func (Extensions) Read(tx *store.Tx) ([]ExtensionForm, error) {
-	rows, err := tx.Query("SELECT number, name, secret, codecs, digest, ring_seconds, dtmf, clean, encryption, ice, offer FROM directory_extension")
+	rows, err := tx.Query("SELECT number, name, secret, codecs, digest, ring_seconds, dtmf, clean, encryption, ice, offer, iax2 FROM directory_extension")
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +155,7 @@ func (Extensions) Read(tx *store.Tx) ([]ExtensionForm, error) {
 	for rows.Next() {
 		var e ExtensionForm
 		var codecs, clean string
-		if err := rows.Scan(&e.Number, &e.Name, &e.Secret, &codecs, &e.Digest, &e.RingSeconds, &e.DTMF, &clean, &e.Encryption, &e.ICE, &e.Offer); err != nil {
+		if err := rows.Scan(&e.Number, &e.Name, &e.Secret, &codecs, &e.Digest, &e.RingSeconds, &e.DTMF, &clean, &e.Encryption, &e.ICE, &e.Offer, &e.IAX2); err != nil {
 			return nil, err
 		}
 		e.Codecs, e.Clean = words(codecs), words(clean)
@@ -172,11 +182,11 @@ func (Extensions) Write(tx *store.Tx, put []ExtensionForm, remove []string) erro
 	}
 	for _, e := range put {
 		_, err := tx.Exec(`INSERT INTO directory_extension (number, name, secret, codecs, digest, ring_seconds,
-			dtmf, clean, encryption, ice, offer) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET name = excluded.name, secret = excluded.secret,
+			dtmf, clean, encryption, ice, offer, iax2) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET name = excluded.name, secret = excluded.secret,
 			codecs = excluded.codecs, digest = excluded.digest, ring_seconds = excluded.ring_seconds,
 			dtmf = excluded.dtmf, clean = excluded.clean, encryption = excluded.encryption,
-			ice = excluded.ice, offer = excluded.offer`,
-			e.Number, e.Name, e.Secret, strings.Join(e.Codecs, " "), e.Digest, e.RingSeconds, e.DTMF, strings.Join(e.Clean, " "), e.Encryption, e.ICE, e.Offer)
+			ice = excluded.ice, offer = excluded.offer, iax2 = excluded.iax2`,
+			e.Number, e.Name, e.Secret, strings.Join(e.Codecs, " "), e.Digest, e.RingSeconds, e.DTMF, strings.Join(e.Clean, " "), e.Encryption, e.ICE, e.Offer, e.IAX2)
 		if err != nil {
 			return fmt.Errorf("extension %s: %w", e.Number, err)
 		}

@@ -16,10 +16,8 @@ type Snapshot struct {
 	accounts   map[string]*Account // by user
 	trunks     map[string]*Trunk
 	tokens     map[string]*Trunk
-	ports      map[netip.AddrPort]*Trunk
-	hosts      map[netip.Addr]*Trunk
-	networks   map[netip.Prefix]*Trunk
-	bits       []int // lengths of networks, longest first
+	sip, iax2  *sources
+	iax2Users  map[string]*Trunk
 }
 
 // Extension finds an extension by its number.
@@ -28,7 +26,7 @@ func (s *Snapshot) Extension(number string) (*Extension, bool) {
 	return e, ok
 }
 
-// Account finds who proves itself by digest as user.
+// Account finds who proves itself by SIP's digest as user.
 func (s *Snapshot) Account(user string) (*Account, bool) {
 	a, ok := s.accounts[user]
 	return a, ok
@@ -44,7 +42,7 @@ func (s *Snapshot) Registers(key string) bool {
 	return s.extensions[key] != nil
 }
 
-// TrunkByToken finds the trunk that was given a Contact of ours with this user.
+// TrunkByToken finds the SIP trunk that was given a Contact of ours with this user.
 func (s *Snapshot) TrunkByToken(token string) (*Trunk, bool) {
 	t, ok := s.tokens[token]
 	return t, ok
@@ -62,31 +60,15 @@ func (s *Snapshot) Trunk(name string) (*Trunk, bool) {
 	return t, ok
 }
 
-// Trunks are all, by name.
+// Trunks are all, of both protocols, by name.
 func (s *Snapshot) Trunks() []*Trunk {
 	return slices.SortedFunc(maps.Values(s.trunks), func(a, b *Trunk) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// TrunkFor finds the trunk whose source src is: host:port before host before the
-// longest network.
+// TrunkFor finds the SIP trunk whose source src is: host:port before host before
+// the longest network.
 func (s *Snapshot) TrunkFor(src netip.AddrPort) (*Trunk, bool) {
-	addr := src.Addr().Unmap().WithZone("")
-	if t, ok := s.ports[netip.AddrPortFrom(addr, src.Port())]; ok {
-		return t, true
-	}
-	if t, ok := s.hosts[addr]; ok {
-		return t, true
-	}
-	for _, bits := range s.bits {
-		p, err := addr.Prefix(bits)
-		if err != nil {
-			continue // longer than an IPv4 address
-		}
-		if t, ok := s.networks[p]; ok {
-			return t, true
-		}
-	}
-	return nil, false
+	return s.sip.find(src)
 }
 
 // newSnapshot indexes; names gives the addresses of hosts, as far as known.
@@ -97,9 +79,9 @@ func newSnapshot(extensions []*Extension, trunks []*Trunk, names map[string][]ne
 		accounts:   make(map[string]*Account, len(extensions)),
 		trunks:     make(map[string]*Trunk, len(trunks)),
 		tokens:     map[string]*Trunk{},
-		ports:      map[netip.AddrPort]*Trunk{},
-		hosts:      map[netip.Addr]*Trunk{},
-		networks:   map[netip.Prefix]*Trunk{},
+		iax2Users:  map[string]*Trunk{},
+		sip:        newSources(trunks, names, func(t *Trunk) bool { return !t.IAX2() }),
+		iax2:       newSources(trunks, names, (*Trunk).IAX2),
 	}
 	for _, e := range extensions {
 		s.extensions[e.Number] = e
@@ -110,55 +92,18 @@ func newSnapshot(extensions []*Extension, trunks []*Trunk, names map[string][]ne
 	}
 	for _, t := range trunks {
 		s.trunks[t.Name] = t
+		if t.IAX2() {
+			if t.Accept != "" {
+				s.iax2Users[t.Username] = t
+			}
+			continue
+		}
 		if a := t.account(realm); a != nil {
 			s.accounts[a.User] = a
 		}
 		if t.Register && t.Token != "" {
 			s.tokens[t.Token] = t
 		}
-		for _, m := range t.Match {
-			s.source(t, m)
-		}
 	}
-	// After the literals: a name that resolves to another trunk's literal address
-	// does not take it.
-	for _, t := range trunks {
-		for _, m := range t.Match {
-			for _, a := range names[m.Host] {
-				s.address(t, a.Unmap(), m.Port)
-			}
-		}
-	}
-	s.lengths()
 	return s
-}
-
-func (s *Snapshot) source(t *Trunk, m Match) {
-	switch {
-	case m.Host != "":
-	case m.Prefix.IsSingleIP():
-		s.address(t, m.Prefix.Addr(), m.Port)
-	default:
-		s.networks[m.Prefix] = t
-	}
-}
-
-func (s *Snapshot) address(t *Trunk, a netip.Addr, port uint16) {
-	if port == 0 {
-		if s.hosts[a] == nil {
-			s.hosts[a] = t
-		}
-		return
-	}
-	if ap := netip.AddrPortFrom(a, port); s.ports[ap] == nil {
-		s.ports[ap] = t
-	}
-}
-
-func (s *Snapshot) lengths() {
-	seen := map[int]bool{}
-	for p := range s.networks {
-		seen[p.Bits()] = true
-	}
-	s.bits = slices.SortedFunc(maps.Keys(seen), func(a, b int) int { return b - a })
 }

@@ -2,16 +2,20 @@ package directory
 
 import (
 	"cmp"
+	"crypto/rsa"
 	"fmt"
 	"log/slog"
 	"strings"
 	"time"
+
+	"tincan/phone/directory/key"
 )
 
 // Trunk is a link to another phone system. It is shared by all readers of a
 // Snapshot: do not change it.
 type Trunk struct {
 	Name         string
+	Protocol     string // one of protocols; "": SIP
 	Address      string // host or host:port, where its calls go; "" when it registers here
 	Proxy        string // host or host:port that requests go through; "": none
 	Domain       string // after the @ of addresses there
@@ -37,6 +41,11 @@ type Trunk struct {
 	Offer        string // one of offers; "": early
 	Token        string // user of our Contact there: who knows it is this trunk
 
+	// Of IAX2 alone.
+	Key      *rsa.PublicKey // the other side's; nil: it has none
+	Trunking bool           // sound of several calls shares datagrams
+	Transfer bool           // calls may leave this server
+
 	password string
 }
 
@@ -59,6 +68,8 @@ func trunkRef(name string) string { return "trunk:" + name }
 // says, else as stands here.
 type TrunkForm struct {
 	Name string `toml:"name"`
+	// Protocol is "sip" (also when empty) or "iax2".
+	Protocol string `toml:"protocol,omitempty"`
 	// Template is a carrier or router in templates.toml: "generic" when empty.
 	Template string `toml:"template,omitempty"`
 	// Address is host or host:port: the registrar, and where calls go.
@@ -115,6 +126,19 @@ type TrunkForm struct {
 	ICE string `toml:"ice,omitempty"`
 	// Offer is as of an extension.
 	Offer string `toml:"offer,omitempty"`
+
+	// What follows is of IAX2 alone; it has not what says SIP, DNS or address@domain
+	// above. Encryption is AES-128 there, by a key made of the secret: "auto" takes
+	// it where the other side offers it.
+
+	// Key is the other side's public RSA key in PEM: it is believed by that instead of
+	// the secret, and we prove ourselves there by ours (tincan trunk key).
+	Key string `toml:"key,omitempty"`
+	// Trunking puts the sound of all calls into shared packets. Default false.
+	Trunking *bool `toml:"trunking,omitempty"`
+	// Transfer lets two IAX2 calls of this server be joined directly by the other
+	// sides, past the server. Default false.
+	Transfer *bool `toml:"transfer,omitempty"`
 }
 
 // Trunks is the table of trunks as package space applies it.
@@ -130,9 +154,9 @@ func (Trunks) Key(t TrunkForm) string { return t.Name }
 func (Trunks) Compare(a, b TrunkForm) int { return strings.Compare(a.Name, b.Name) }
 
 // Secret gives the place of the secret, and the context it is sealed for; nil for
-// a trunk without an account.
+// a trunk without an account, or with a key and no secret.
 func (Trunks) Secret(t *TrunkForm) (text *string, context string) {
-	if t.Username == "" {
+	if t.Username == "" || t.Key != "" && t.Secret == "" {
 		return nil, ""
 	}
 	return &t.Secret, trunkContext(t.Name)
@@ -156,7 +180,7 @@ func (f *TrunkForm) trunk() (*Trunk, error) {
 		return nil, fmt.Errorf("trunk %s: address %q %w", f.Name, w.Address, err)
 	}
 	t := &Trunk{
-		Name: w.Name, Address: w.Address, Proxy: w.Proxy, Domain: cmp.Or(w.Domain, host.host()), Transport: w.Transport,
+		Name: w.Name, Protocol: w.Protocol, Trunking: is(w.Trunking), Transfer: is(w.Transfer), Address: w.Address, Proxy: w.Proxy, Domain: cmp.Or(w.Domain, host.host()), Transport: w.Transport,
 		Register: is(w.Register), Expires: cmp.Or(w.Expires, defaultExpires),
 		Username: w.Username, AuthUsername: cmp.Or(w.AuthUsername, w.Username), Accept: w.Accept, Codecs: w.Codecs,
 		CallerID: cmp.Or(w.CallerID, "from"), Number: w.Number, Privacy: is(w.Privacy), Trusted: is(w.TrustIdentity),
@@ -165,6 +189,11 @@ func (f *TrunkForm) trunk() (*Trunk, error) {
 	}
 	if w.Qualify != nil {
 		t.Qualify = *w.Qualify
+	}
+	if w.Key != "" {
+		if t.Key, err = key.Parse([]byte(w.Key)); err != nil {
+			return nil, fmt.Errorf("trunk %s: its key is %w", f.Name, err)
+		}
 	}
 	for _, text := range w.Match {
 		m, err := ParseMatch(text)

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,13 +28,21 @@ const (
 // Check finds what is wrong with each, and what two trunks claim.
 func (Trunks) Check(all []TrunkForm) []form.Problem {
 	var c problems
-	claimed := claims{map[string]string{}, map[string]string{}}
+	taken := map[string]claims{} // by protocol: each has its own ports and accounts
+	for _, protocol := range protocols() {
+		taken[protocol] = claims{map[string]string{}, map[string]string{}}
+	}
 	for i, t := range all {
 		c.index = i
 		if !isTrunkName(t.Name) {
 			c.add("name", fmt.Sprintf("%q is not a name for a trunk", t.Name), fmt.Sprintf("write up to %d letters, digits, - or _ instead", maxName))
 		}
 		c.word("template", t.Template, templateNames())
+		c.protocol(t)
+		claimed, known := taken[cmp.Or(t.Protocol, ProtocolSIP)]
+		if !known {
+			continue // which fields it may have nobody can say
+		}
 		t = *t.Whole()
 		c.place(t)
 		c.word("transport", t.Transport, []string{"udp", "tcp", "tls"})

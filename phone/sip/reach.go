@@ -80,7 +80,7 @@ func (l *leg) hostAsked() string {
 
 // registration finds the present one of the leg's device.
 func (l *leg) registration() (directory.Binding, bool) {
-	for _, b := range l.s.cfg.Bindings.For(strings.TrimPrefix(l.party, "extension:")) {
+	for _, b := range l.s.cfg.Bindings.SIP(strings.TrimPrefix(l.party, "extension:")) {
 		if k := b.Key(); k == l.key || l.key == "" && b.Contact == l.name {
 			return b, true
 		}

@@ -54,7 +54,7 @@ func (s *Server) register(tx *transaction.Server, req *wire.Request, p transport
 		s.registered(tx, req, who.Key, nil)
 		return
 	}
-	before := s.cfg.Bindings.For(who.Key)
+	before := s.cfg.Bindings.SIP(who.Key)
 	s.cfg.Bindings.Update(who.Key, put, remove, func(err error) {
 		if errors.Is(err, directory.ErrTooManyBindings) {
 			res := s.reply(req, wire.StatusForbidden, fmt.Sprintf("More than %d devices", directory.MaxBindings))
@@ -80,7 +80,7 @@ func (s *Server) registered(tx *transaction.Server, req *wire.Request, ext strin
 	res := s.reply(req, wire.StatusOK, "OK")
 	now := time.Now()
 	gruu := slices.Contains(tokens(req, "Supported", "k"), "gruu")
-	for _, b := range s.cfg.Bindings.For(ext) {
+	for _, b := range s.cfg.Bindings.SIP(ext) {
 		left := int(b.Expires.Sub(now).Round(time.Second) / time.Second)
 		if left <= 0 {
 			continue
@@ -128,7 +128,7 @@ func (s *Server) bindings(ext string, req *wire.Request, p transport.Path, now t
 	if len(contacts) > maxContacts {
 		return nil, nil, s.reply(req, wire.StatusForbidden, "Too many contacts")
 	}
-	current := s.cfg.Bindings.For(ext)
+	current := s.cfg.Bindings.SIP(ext)
 	general := expiresOf(header(req, "Expires"), defaultExpires)
 	for _, h := range contacts {
 		c, ok := h.(*wire.ContactHeader)

@@ -244,7 +244,9 @@ func (s *Server) WebSocket(port uint16) http.Handler {
 func (s *Server) Start() {
 	close(s.begun)
 	s.cfg.Bindings.Each(func(b *directory.Binding) { // who was registered when the last process ended
-		s.report(transport.Path{Protocol: transport.Protocol(b.Transport), Remote: b.Received}, transport.Proved)
+		if !b.IAX2() {
+			s.report(transport.Path{Protocol: transport.Protocol(b.Transport), Remote: b.Received}, transport.Proved)
+		}
 	})
 	if s.watch != nil {
 		s.wg.Go(func() { s.watch.Run(s.ctx) })

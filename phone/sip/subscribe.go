@@ -218,7 +218,7 @@ func outcomeOf(res *wire.Response) subscription.Outcome {
 // wayOf gives the way to a subscriber in the form of a registration.
 func (s *Server) wayOf(n *subscription.Notify) directory.Binding {
 	way := &n.Dialog.Way
-	for _, b := range s.cfg.Bindings.For(n.Watcher) {
+	for _, b := range s.cfg.Bindings.SIP(n.Watcher) {
 		if b.Key() == way.Device && b.Updated.After(way.Heard) && b.Transport == way.Transport {
 			return b
 		}

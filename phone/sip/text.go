@@ -111,7 +111,7 @@ func (s *Server) answerMessage(tx *transaction.Server, req *wire.Request, r mess
 func (s *Server) Devices(extension string) (names []string) {
 	now := time.Now()
 	seen := map[string]bool{}
-	for _, b := range s.cfg.Bindings.For(extension) {
+	for _, b := range s.cfg.Bindings.SIP(extension) {
 		if name := deviceName(&b); b.Expires.After(now) && !seen[name] {
 			seen[name] = true
 			names = append(names, name)
@@ -132,7 +132,7 @@ func deviceName(b *directory.Binding) string {
 func (s *Server) Deliver(m *message.Message, device string, done func(message.Answer)) {
 	var flows []directory.Binding
 	now := time.Now()
-	for _, b := range s.cfg.Bindings.For(m.To) {
+	for _, b := range s.cfg.Bindings.SIP(m.To) {
 		if deviceName(&b) == device && b.Expires.After(now) {
 			flows = append(flows, b)
 		}

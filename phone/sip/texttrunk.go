@@ -17,8 +17,8 @@ var _ message.Trunks = (*Server)(nil)
 // side says is the sender's answer: nothing waits here.
 func (s *Server) Forward(m *message.Message, trunk, number string, done func(message.Result)) {
 	t, ok := s.cfg.Directory.Snapshot().Trunk(trunk)
-	if !ok {
-		done(message.Result{Verdict: message.Unknown, Text: "there is no trunk " + trunk})
+	if !ok || t.IAX2() {
+		done(message.Result{Verdict: message.Unknown, Text: "there is no SIP trunk " + trunk})
 		return
 	}
 	if t.Accept == "register" {

@@ -19,6 +19,9 @@ import (
 // DialTrunk calls a number by a trunk: where its address or proxy leads, or, for
 // one that registers here, where it registered.
 func (s *Server) DialTrunk(t *directory.Trunk, number string, set call.Setup, owner call.Owner) ([]call.Leg, error) {
+	if t.IAX2() {
+		return nil, fmt.Errorf("trunk %s speaks IAX2, not SIP", t.Name)
+	}
 	offer, err := media.OfferFrom(set.Offer, set.From.Codecs, t.Codecs)
 	if err != nil {
 		return nil, err
@@ -147,7 +150,7 @@ func (s *Server) goTo(t resolve.Target, done func(transport.Path, error)) {
 
 // latest gives the registration that a trunk is called by.
 func (s *Server) latest(key string) (last directory.Binding, ok bool) {
-	for _, b := range s.cfg.Bindings.For(key) {
+	for _, b := range s.cfg.Bindings.SIP(key) {
 		if !ok || b.Updated.After(last.Updated) {
 			last, ok = b, true
 		}
@@ -170,12 +173,15 @@ func (s *Server) trunkOf(req *wire.Request, p transport.Path) (*directory.Trunk,
 	return s.links.registrar(p)
 }
 
-// trunkNamed finds the trunk of a party.
+// trunkNamed finds the SIP trunk of a party.
 func (s *Server) trunkNamed(ref string) *directory.Trunk {
 	name, ok := strings.CutPrefix(ref, "trunk:")
 	if !ok {
 		return nil
 	}
 	t, _ := s.cfg.Directory.Snapshot().Trunk(name)
+	if t == nil || t.IAX2() {
+		return nil
+	}
 	return t
 }

@@ -25,11 +25,13 @@ type TrunkStatus struct {
 	Next   time.Time `json:"next,omitzero"`   // when we register again
 }
 
-// Trunks says how all trunks do, by name.
+// Trunks says how all SIP trunks do, by name.
 func (s *Server) Trunks() []TrunkStatus {
 	out := []TrunkStatus{}
 	for _, t := range s.cfg.Directory.Snapshot().Trunks() {
-		out = append(out, s.links.of(t).status())
+		if !t.IAX2() {
+			out = append(out, s.links.of(t).status())
+		}
 	}
 	return out
 }
@@ -50,19 +52,21 @@ func (s *Server) TrunksFailing() (n int) {
 func (s *Server) TrunksChanged() {
 	snap := s.cfg.Directory.Snapshot()
 	for _, t := range snap.Trunks() {
-		s.links.of(t).follow(t)
+		if !t.IAX2() {
+			s.links.of(t).follow(t)
+		}
 	}
 	for _, k := range s.links.gone(snap) {
 		k.follow(nil)
 	}
 }
 
-// gone takes out the links of trunks that are no more.
+// gone takes out the links of trunks that are no more, or speak IAX2 now.
 func (ls *links) gone(snap *directory.Snapshot) (out []*link) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	for name, k := range ls.all {
-		if _, ok := snap.Trunk(name); !ok {
+		if t, ok := snap.Trunk(name); !ok || t.IAX2() {
 			out = append(out, k)
 			delete(ls.all, name)
 		}

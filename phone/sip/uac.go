@@ -26,7 +26,7 @@ func (s *Server) DialExtension(ext *directory.Extension, set call.Setup, owner c
 	var legs []call.Leg
 	var last error = call.Unregistered
 	now := time.Now()
-	for _, device := range flows(s.cfg.Bindings.For(ext.Number), now, set.Device) {
+	for _, device := range flows(s.cfg.Bindings.SIP(ext.Number), now, set.Device) {
 		l, err := s.dialDevice(ext, device, offer, set, owner)
 		if err != nil {
 			last = err

@@ -103,7 +103,7 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 // keyOf finds the registration of the device that calls.
 func (s *Server) keyOf(party string, p transport.Path) string {
 	ext, _ := strings.CutPrefix(party, "extension:")
-	for _, b := range s.cfg.Bindings.For(ext) {
+	for _, b := range s.cfg.Bindings.SIP(ext) {
 		if b.Received == p.Remote && b.Transport == string(p.Protocol) {
 			return b.Key()
 		}

@@ -7,12 +7,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"tincan/phone/directory/key"
 	"tincan/phone/iax2/frame"
 )
 
@@ -79,9 +81,9 @@ func TestAnswer(t *testing.T) {
 	if a, b := NewChallenge(), NewChallenge(); bytes.Equal(a, b) || len(a) < 16 {
 		t.Errorf("challenges %s, %s", a, b)
 	}
-	key := SessionKey(challenge, "hunter2")
-	if hex.EncodeToString(key[:]) != want {
-		t.Errorf("key %x", key)
+	session := SessionKey(challenge, "hunter2")
+	if hex.EncodeToString(session[:]) != want {
+		t.Errorf("key %x", session)
 	}
 }
 
@@ -128,15 +130,15 @@ func TestSealAndOpen(t *testing.T) {
 
 // TestSealedLayout: against the standard library's CBC with a vector of zeros.
 func TestSealedLayout(t *testing.T) {
-	key := NewKey()
-	block, err := aes.NewCipher(key[:])
+	session := NewKey()
+	block, err := aes.NewCipher(session[:])
 	if err != nil {
 		t.Fatal(err)
 	}
 	for length := range 33 { // every padding there is
 		for name, b := range frames(bytes.Repeat([]byte{0xaa}, length)) {
 			header := map[string]int{"full": 4, "mini": 2}[name]
-			sealed, err := NewCipher(key).Seal(nil, b)
+			sealed, err := NewCipher(session).Seal(nil, b)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,22 +204,15 @@ func TestCipherAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestRSA(t *testing.T) {
-	key, err := NewRSA()
+func TestSign(t *testing.T) {
+	private, err := key.Open(filepath.Join(t.TempDir(), key.FileName))
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := FormatPublicKey(&key.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := ParsePublicKey(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	result, err := Sign(key, []byte("4711"))
+	public := &private.PublicKey
+	result, err := Sign(private, []byte("4711"))
 	if err != nil || len(result) > 255 {
-		t.Fatalf("result %q, %v", result, err)
+		t.Fatalf("result %q, %v: an element holds 255 bytes", result, err)
 	}
 	if !Signed(public, []byte("4711"), result) {
 		t.Error("our signature is refused")
@@ -230,54 +225,6 @@ func TestRSA(t *testing.T) {
 	} {
 		if wrong {
 			t.Errorf("takes a wrong %s", name)
-		}
-	}
-}
-
-// Keys made with openssl: 1024 bits in both forms.
-const (
-	pkixKey = `-----BEGIN PUBLIC KEY-----
-MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC4w3ax19XSJNRKZgqcRLu0WmMV
-n/UZ6thWzJ2Vxn/dtpHJCjG3v6GBQgywFiJH34hvueFFEcKHaM8b68aqUrDHBD/W
-ZIusvWYftWTOdEOYEnof5SsmNG7WNqhtOiSbdF6g91OpaSwP1j2JJZQflYY4QZR3
-VZcTmr96deQFgvN8BQIDAQAB
------END PUBLIC KEY-----
-`
-	pkcs1Key = `-----BEGIN RSA PUBLIC KEY-----
-MIGJAoGBALjDdrHX1dIk1EpmCpxEu7RaYxWf9Rnq2FbMnZXGf922kckKMbe/oYFC
-DLAWIkffiG+54UURwodozxvrxqpSsMcEP9Zki6y9Zh+1ZM50Q5gSeh/lKyY0btY2
-qG06JJt0XqD3U6lpLA/WPYkllB+VhjhBlHdVlxOav3p15AWC83wFAgMBAAE=
------END RSA PUBLIC KEY-----
-`
-	bigKey = `-----BEGIN PUBLIC KEY-----
-MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAmEEI0GZWXdHujlqmwTa1
-sj84RKwaDkNsthcskaTHxtIKQx5w7365lr/70IYCOR2FKxvjJhTTrqE4xyUyZ8EU
-2xKbWqLeueFkClu4BX/BTNJWH5KzKdScNLdyX0iYu+Y7x2dT7SoHLLYDpDW4yD+D
-icttlhHhtHP0xO5LkeYPEcFnZIPFjoKcyANSzoJm/1DTf4oUM6AJhoJwas5KqsVL
-MxC6JTWLyClcY/Mn6/5MJIdUhaic96COYfnV7EaljT1oOUAOYGEapxVDz1/A6jww
-smniERLtp7RfEhPZYOFH95LZ8gLubM2fXLb8hsOEhpU4rURNmxUg18SaeEyGJJ0T
-awIDAQAB
------END PUBLIC KEY-----
-`
-)
-
-func TestParsePublicKey(t *testing.T) {
-	one, err := ParsePublicKey([]byte(pkixKey))
-	if err != nil {
-		t.Fatal(err)
-	}
-	two, err := ParsePublicKey([]byte(pkcs1Key))
-	if err != nil || !one.Equal(two) {
-		t.Errorf("the same key in the other form: %v", err)
-	}
-	for text, says := range map[string]string{
-		"hello": "BEGIN PUBLIC KEY",
-		bigKey:  "2048 bits",
-		"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n": "public half",
-		"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n":   "damaged",
-	} {
-		if _, err := ParsePublicKey([]byte(text)); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("%.40q: %v, want %q in it", text, err, says)
 		}
 	}
 }

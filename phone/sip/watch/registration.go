@@ -49,7 +49,7 @@ func (r Registration) Document(v subscription.View) []byte {
 	reg := document.Registration{AOR: v.Entity, ID: v.Resource, State: "terminated"}
 	now := time.Now()
 	for _, b := range r.Bindings.For(v.Resource) {
-		if !b.Expires.After(now) {
+		if !b.Expires.After(now) || b.IAX2() { // what has no SIP Contact is no business of RFC 3680
 			continue
 		}
 		h := fnv.New64a()

@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE directory_extension ADD COLUMN iax2 BOOLEAN NOT NULL DEFAULT FALSE;
