@@ -13,7 +13,8 @@ import (
 
 // fared is how a call's parties sound, as `tincan quality --json` tells it.
 type fared struct {
-	Stands  bool `json:"stands"`
+	Stands  bool   `json:"stands"`
+	Ended   string `json:"ended"`
 	Parties []struct {
 		Party   string       `json:"party"`
 		Samples [][8]float32 `json:"samples"`
