@@ -8,8 +8,10 @@ import (
 	"tincan/e2e/peer"
 )
 
-// film is what of a VP8 stream passes on a cable.
+// film is what of a stream of pictures passes on a cable.
 type film struct {
+	begins func([]byte) (begins, key bool) // nil: it is of VP8
+
 	mu     sync.Mutex // guards what follows
 	frames int
 	keys   []time.Time // of whole pictures
@@ -25,7 +27,11 @@ func (f *film) watch(packet []byte) bool {
 	if len(rtp) < 13 || rtp[0]>>6 != 2 || rtp[1]&0x7f < 96 || rtp[1] >= 200 && rtp[1] <= 207 {
 		return false
 	}
-	begins, key := vp8Begins(rtp[12:])
+	look := f.begins
+	if look == nil {
+		look = vp8Begins
+	}
+	begins, key := look(rtp[12:])
 	if !begins {
 		return false
 	}

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -118,7 +119,7 @@ func (b *Baresip) configure(t testing.TB, control string) {
 		more += "module ice.so\nice_debug yes\n"
 	}
 	if b.account.Video {
-		more += baresipVideo
+		more += fmt.Sprintf(baresipVideo, baresipFilms[b.account.film()].module)
 	}
 	source := "aufile," + play
 	if b.account.Echoes {
@@ -167,13 +168,23 @@ snd_path %[5]s
 statmode_default off
 `
 
-// baresipVideo makes its camera and its screen those of its fakevideo module.
+// baresipFilms are its codecs for pictures, as its accounts name them, and whose they
+// are.
+var baresipFilms = map[string]struct{ name, module string }{
+	"vp8": {"VP8", "vp8"}, "vp9": {"VP9", "vp9"}, "h264": {"H264", "avcodec"},
+}
+
+// film is the codec of its pictures.
+func (a Account) film() string { return cmp.Or(a.Film, "vp8") }
+
+// baresipVideo makes its camera and its screen those of its fakevideo module. It takes
+// the module of its codec.
 const baresipVideo = `video_source fakevideo,nil
 video_display fakevideo,nil
 video_size 320x240
 video_bitrate 200000
 video_fps 15
-module vp8.so
+module %s.so
 module fakevideo.so
 `
 
@@ -199,6 +210,9 @@ func (b *Baresip) accountLine(t testing.TB, codec string) string {
 		if a.STUN != "" {
 			flows += ";stunserver=stun:" + a.STUN
 		}
+	}
+	if a.Video {
+		flows += ";video_codecs=" + baresipFilms[a.film()].name
 	}
 	return fmt.Sprintf("<sip:%s@%s;transport=%s>;auth_pass=%s;regint=60;answermode=%s;audio_codecs=%s%s%s\n",
 		a.Number, a.Server, a.Transport, a.Secret, mode, codec, flows, b.encryption(t))

@@ -325,14 +325,35 @@ func (b *Browser) Pair(t testing.TB) string {
 // among all of them.
 func (b *Browser) Sees(t testing.TB, more int) {
 	t.Helper()
-	first := b.pictures(t).Frames
+	first := b.Pictures(t).Frames
 	b.until(t, "picture", func() bool {
-		now := b.pictures(t)
+		now := b.Pictures(t)
 		return now.Frames >= first+more && now.Whole > 0
 	})
 }
 
-func (b *Browser) pictures(t testing.TB) (seen struct{ Frames, Whole int }) {
+// Pictures are what it has seen and shown.
+type Pictures struct {
+	Frames, Whole     int    // decoded
+	Codec, Parameters string // of what it sees, as in SDP: "video/VP8"
+	Asked, Repeated   int    // of its own: whole pictures (PLI, FIR), packets (NACK)
+}
+
+// AwaitAsked waits until it was asked for whole pictures more than so often.
+func (b *Browser) AwaitAsked(t testing.TB, n int) {
+	t.Helper()
+	b.until(t, "request for a whole picture", func() bool { return b.Pictures(t).Asked > n })
+}
+
+// Films makes it take one codec for pictures, such as "video/H264", whose parameters
+// hold a text, and no other.
+func (b *Browser) Films(t testing.TB, codec, parameters string) {
+	t.Helper()
+	b.evaluate(t, fmt.Sprintf("phone.picture = [%q, %q]; 0", codec, parameters))
+}
+
+// Pictures tells what it has seen and shown.
+func (b *Browser) Pictures(t testing.TB) (seen Pictures) {
 	t.Helper()
 	if err := json.Unmarshal(b.evaluate(t, "phone.sees()"), &seen); err != nil {
 		t.Fatal(err)

@@ -37,7 +37,8 @@ type Account struct {
 	Codec     string  // the one codec it offers: pcmu (when empty), pcma, g722, opus, gsm, speex
 	Tone      float64 // what it plays, Hz
 	Keys      string  // what it presses as tones in its sound, instead of Tone
-	Video     bool    // it has a camera that films a pattern, and a screen (baresip in VP8, browser)
+	Video     bool    // it has a camera that films a pattern, and a screen (baresip, browser)
+	Film      string  // the one codec of its pictures: vp8 (when empty), vp9, h264 (baresip)
 	Echoes    bool    // it says what it hears, instead of Tone: its loudspeaker is beside its microphone (baresip)
 
 	// Encryption is how its media are: "srtp" (keys in descriptions), "dtls" or

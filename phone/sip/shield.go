@@ -53,23 +53,26 @@ func (s shield) terms(i *secure.Identity) *secure.Terms {
 // securedProfile reports whether a profile is one of SRTP.
 func securedProfile(proto string) bool { return strings.Contains(proto, "SAVP") }
 
-// bareProfile gives the profile of the same media in the clear. Feedback is for
-// pictures: phones that know RTP/AVP alone are many.
+// bareProfile gives the profile of the same media in the clear: phones that refuse
+// RTP/AVPF, and heed a=rtcp-fb beside RTP/AVP, are many (baresip is one).
 func bareProfile(st *media.Stream) string {
 	if !securedProfile(st.Proto) {
 		return st.Proto
-	}
-	if strings.HasSuffix(st.Proto, "SAVPF") && st.Kind != media.Audio {
-		return "RTP/AVPF"
 	}
 	return "RTP/AVP"
 }
 
 // withKeys gives the profile of the same media with keys, withHandshake that with
-// a handshake.
+// a handshake, which who knows it knows with feedback too (RFC 5764 9).
 func withKeys(proto string) string { return strings.Replace(proto, "RTP/AVP", "RTP/SAVP", 1) }
 
-func withHandshake(proto string) string { return "UDP/TLS/" + withKeys(proto) }
+func withHandshake(st *media.Stream) string {
+	proto := "UDP/TLS/" + withKeys(st.Proto)
+	if len(st.Feedback) > 0 && !strings.HasSuffix(proto, "F") {
+		proto += "F"
+	}
+	return proto
+}
 
 // shakes reports whether a line is to be secured by a handshake: its profile is
 // one, or there is no key in it but a fingerprint.
@@ -225,7 +228,7 @@ func offering(d media.Description, had []shield, m manner, beside bool) []shield
 		case m == keyed:
 			sh = shield{Manner: keyed, Profile: withKeys(st.Proto), Ours: secure.Offer(), Setup: eitherBegins}
 		case m == shaken:
-			sh = shield{Manner: shaken, Profile: withHandshake(st.Proto), Setup: eitherBegins}
+			sh = shield{Manner: shaken, Profile: withHandshake(st), Setup: eitherBegins}
 		case beside:
 			sh = shield{Profile: st.Proto, Ours: secure.Offer(), Setup: eitherBegins}
 		default:
