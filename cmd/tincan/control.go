@@ -160,12 +160,13 @@ type registration struct {
 	Received  string    `json:"received"`
 	UserAgent string    `json:"user_agent,omitempty"`
 	Expires   time.Time `json:"expires"`
+	Lost      bool      `json:"lost,omitempty"` // its connection is gone
 }
 
 func (s *server) registrations() []registration {
 	out := []registration{}
 	for _, b := range s.bindings.All() {
-		out = append(out, registration{b.Extension, b.Shown(), b.Transport, b.Received.String(), b.UserAgent, b.Expires})
+		out = append(out, registration{b.Extension, b.Shown(), b.Transport, b.Received.String(), b.UserAgent, b.Expires, s.sip.Lost(&b)})
 	}
 	return out
 }

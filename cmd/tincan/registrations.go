@@ -25,7 +25,11 @@ func registrationsCommand(o *options) *cobra.Command {
 			}
 			var rows [][]string
 			for _, r := range list {
-				rows = append(rows, []string{r.Extension, r.Transport, r.Received, span(time.Until(r.Expires)), r.UserAgent, r.Contact})
+				over := r.Transport
+				if r.Lost {
+					over += ", gone"
+				}
+				rows = append(rows, []string{r.Extension, over, r.Received, span(time.Until(r.Expires)), r.UserAgent, r.Contact})
 			}
 			return table(o.out, "no device is registered", []string{"EXTENSION", "OVER", "FROM", "EXPIRES IN", "DEVICE", "CONTACT"}, rows)
 		},

@@ -144,6 +144,18 @@ func (w *Wire) Cut() {
 	clear(w.ends)
 }
 
+// Leaves reports whether a connection that it carries comes from a port of this host.
+func (w *Wire) Leaves(port int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c := range w.ends {
+		if c.LocalAddr().(*net.TCPAddr).Port == port {
+			return true
+		}
+	}
+	return false
+}
+
 // Mend lets connections be made again.
 func (w *Wire) Mend() {
 	w.mu.Lock()

@@ -84,7 +84,7 @@ func (l *leg) habitual() string {
 	if l.key == "" {
 		return ""
 	}
-	return l.party + " " + l.key
+	return flowName(l.party, l.key)
 }
 
 // remember keeps in what manner the device encrypts. One that does not is asked

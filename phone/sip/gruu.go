@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"strings"
+	"time"
 
 	wire "github.com/emiago/sipgo/sip"
 
@@ -82,4 +83,33 @@ func (s *Server) sealed() (cipher.AEAD, error) {
 		return nil, err
 	}
 	return cipher.NewGCM(block)
+}
+
+// newRequest makes a request within the dialog. A phone may have named itself by the
+// address that it was given: then it is asked by the Contact that this stands for now,
+// as a proxy of its domain would (RFC 5627 5.3), lest a proxy on the way brings the
+// request back to us.
+func (l *leg) newRequest(method wire.RequestMethod, seq uint32) *wire.Request {
+	contact, ok := l.s.contactOf(&l.target, l.party)
+	if !ok {
+		return l.dialog.newRequest(method, seq)
+	}
+	given := l.target
+	l.target = contact
+	defer func() { l.target = given }()
+	return l.dialog.newRequest(method, seq)
+}
+
+// contactOf finds the Contact behind an address of one of a party's own devices.
+func (s *Server) contactOf(u *wire.Uri, party string) (contact wire.Uri, ok bool) {
+	extension, instance, ok := s.device(u)
+	if !ok || party != "extension:"+extension {
+		return contact, false
+	}
+	for _, device := range flows(s.cfg.Bindings.SIP(extension), time.Now(), instance, s.doubtful) {
+		if wire.ParseUri(device[0].Contact, &contact) == nil {
+			return contact, true
+		}
+	}
+	return contact, false
 }

@@ -235,7 +235,7 @@ func TestFlowsAreGrouped(t *testing.T) {
 	for _, d := range flows([]directory.Binding{
 		binding("<a>", 1, time.Minute, "a1"), binding("", 0, 0, "plain"), binding("<a>", 2, time.Second, "a2"),
 		binding("<b>", 0, 0, "b"), binding("", 0, 0, "other"), gone,
-	}, now, "") {
+	}, now, "", func(*directory.Binding, time.Time) bool { return false }) {
 		var one []string
 		for _, b := range d {
 			one = append(one, b.Contact)

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -58,9 +59,9 @@ func outbound(req *wire.Request, b *directory.Binding) bool {
 		(len(b.Path) == 0 || strings.Contains(b.Path[0], ";ob"))
 }
 
-// flows groups what is registered by device, each device's youngest flow first.
-// only, if not empty, is the one instance that is meant.
-func flows(bindings []directory.Binding, now time.Time, only string) (devices [][]directory.Binding) {
+// flows groups what is registered by device, each device's youngest flow first and
+// those that are doubted last. only, if not empty, is the one instance that is meant.
+func flows(bindings []directory.Binding, now time.Time, only string, doubted func(*directory.Binding, time.Time) bool) (devices [][]directory.Binding) {
 	of := map[string]int{}
 	for _, b := range bindings {
 		if !b.Expires.After(now) || only != "" && bare(b.Instance) != only {
@@ -75,7 +76,18 @@ func flows(bindings []directory.Binding, now time.Time, only string) (devices []
 		devices[i] = append(devices[i], b)
 	}
 	for _, d := range devices {
-		slices.SortStableFunc(d, func(a, b directory.Binding) int { return b.Updated.Compare(a.Updated) })
+		if len(d) < 2 {
+			continue
+		}
+		last := map[string]int{}
+		for i := range d {
+			if doubted(&d[i], now) {
+				last[d[i].Key()] = 1
+			}
+		}
+		slices.SortStableFunc(d, func(a, b directory.Binding) int {
+			return cmp.Or(cmp.Compare(last[a.Key()], last[b.Key()]), b.Updated.Compare(a.Updated))
+		})
 	}
 	return devices
 }

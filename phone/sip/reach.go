@@ -50,7 +50,7 @@ func (l *leg) follow() {
 // process began: to a phone that of its registration, to others a new one.
 func (l *leg) reconnect(lost transport.Path, done func(transport.Path, error)) {
 	if b, ok := l.registration(); ok {
-		l.s.flow(&b, done)
+		l.s.anyFlow(b, done)
 		return
 	}
 	l.mu.Lock()

@@ -285,5 +285,6 @@ func (s *Server) standing(b *directory.Binding) (transport.Path, bool) {
 
 func (s *Server) connClosed(p transport.Path) {
 	s.links.lost(p)
+	s.connectionLost(p)
 	s.cfg.Logger.Debug("connection closed", "peer", p.Remote, "transport", p.Protocol)
 }

@@ -115,6 +115,7 @@ type Server struct {
 	links     links
 	identity  *secure.Identity
 	habits    habits
+	doubts    doubts
 	wg        sync.WaitGroup
 	counts    Counts
 	started   time.Time

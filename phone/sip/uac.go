@@ -26,7 +26,7 @@ func (s *Server) DialExtension(ext *directory.Extension, set call.Setup, owner c
 	var legs []call.Leg
 	var last error = call.Unregistered
 	now := time.Now()
-	for _, device := range flows(s.cfg.Bindings.SIP(ext.Number), now, set.Device) {
+	for _, device := range flows(s.cfg.Bindings.SIP(ext.Number), now, set.Device, s.doubtful) {
 		l, err := s.dialDevice(ext, device, offer, set, owner)
 		if err != nil {
 			last = err
@@ -144,7 +144,7 @@ func (l *leg) inviteRequest(seq uint32, forwards int, minSE int) *wire.Request {
 }
 
 func (l *leg) sendInvite(req *wire.Request, p transport.Path, forwards int) {
-	on := l.adorn(req, p, func(res *wire.Response, err error) { l.response(res, err, forwards) })
+	on := l.adorn(req, p, l.hastened(p, func(res *wire.Response, err error) { l.response(res, err, forwards) }))
 	l.client = l.s.layer.Request(req, p, on)
 }
 

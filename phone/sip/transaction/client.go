@@ -247,6 +247,16 @@ func (c *Client) start() {
 	}
 }
 
+// Lost ends the transaction with err if nothing has come back to it: its way is gone.
+func (c *Client) Lost(err error) {
+	c.mu.Lock()
+	waits := c.state == trying
+	c.mu.Unlock()
+	if waits {
+		c.fail(err)
+	}
+}
+
 // fail ends the transaction without a response.
 func (c *Client) fail(err error) {
 	c.mu.Lock()

@@ -67,11 +67,22 @@ func (kernelNetwork) Listen(at netip.AddrPort) (net.Listener, error) {
 	if at.Addr().Is6() {
 		network = "tcp"
 	}
-	return net.ListenTCP(network, net.TCPAddrFromAddrPort(at))
+	config := net.ListenConfig{Control: givesUp} // connections have it from their listener
+	config.SetMultipathTCP(false)                // which knows no such time in older kernels
+	return config.Listen(context.Background(), network, at.String())
 }
 
 func (kernelNetwork) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-	return (&net.Dialer{}).DialContext(ctx, "tcp", to.String())
+	return (&net.Dialer{Control: givesUp}).DialContext(ctx, "tcp", to.String())
+}
+
+// givesUp makes the kernel end a connection whose peer acknowledges nothing that it
+// is sent, by us or to find out whether it is there (Go has the kernel ask after 15 s
+// of silence): without, that takes a quarter of an hour.
+func givesUp(_, _ string, raw syscall.RawConn) error {
+	return raw.Control(func(fd uintptr) { // a kernel that cannot takes longer
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deadTime.Milliseconds()))
+	})
 }
 
 // Source asks the kernel's routes by a socket that sends nothing.

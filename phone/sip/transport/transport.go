@@ -36,6 +36,7 @@ const (
 	dialTime        = 8 * time.Second
 	writeTime       = 10 * time.Second
 	messageTime     = 20 * time.Second // a message once begun must be whole within
+	deadTime        = 20 * time.Second // of one whose peer acknowledges nothing: a phone in a lift keeps its flow
 	idleTime        = 2 * time.Hour    // of a connection on which nothing comes; a phone may register once an hour
 	strangerIdle    = 32 * time.Second // of one whose peer has not proved himself: what a transaction takes
 	dialledIdleTime = 5 * time.Minute  // of one that we opened and that nothing came over yet
