@@ -291,3 +291,23 @@ func TestNoWayByICE(t *testing.T) {
 		t.Errorf("tincan quality says\n%s", said)
 	}
 }
+
+// TestBrowserTrickles: a browser names no address in its descriptions, and tells them
+// one by one when the call stands; the server is behind a NAT that lets in its
+// signalling alone, so that there is no way but by checks of its own to what it is told.
+func TestBrowserTrickles(t *testing.T) {
+	h := newHomes(t, 1)
+	own := h.home[0]
+	s := startServerAt(t, place{ip: own.inside, external: own.outside, netns: own.lan}, people(ada, bob))
+	own.forwards(t, s.wss)
+	a := browser(t, s, ada, func(a *peer.Account) {
+		a.IP, a.Netns, a.Trickles, a.Server = publicIP, h.public, true, fmt.Sprintf("%s:%d", own.outside, s.wss)
+	})
+	b := baresip(t, s, bob, func(b *peer.Account) { b.IP, b.Netns = own.inside, own.lan })
+	connect(t, a, b, bob)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, a, b)
+	connect(t, b, a, ada)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, b, a)
+}

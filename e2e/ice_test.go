@@ -59,3 +59,31 @@ func TestICEOverKill(t *testing.T) {
 	hearEachOther(t, a, adaTone, b, bobTone)
 	hangUp(t, b, a)
 }
+
+// A server at a public address leaves the checks to the phones (RFC 8445 2.5): those of
+// three makers find their way, calling and called, linphone too, which does not know then
+// that it leads.
+func TestICELite(t *testing.T) {
+	t.Parallel()
+	lite := place{ip: "127.0.0.1", more: "[ice]\nmode = \"lite\"\n"}
+	ice := func(a *peer.Account) { a.ICE = true }
+	for name, phone := range map[string]func(*testing.T, *server) peer.Phone{
+		"baresip":  func(t *testing.T, s *server) peer.Phone { return baresip(t, s, ada, ice) },
+		"linphone": func(t *testing.T, s *server) peer.Phone { return linphone(t, s, ada, ice) },
+		"browser":  func(t *testing.T, s *server) peer.Phone { return browser(t, s, ada) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startServerAt(t, lite, eachByICE(ada)+people(bob))
+			a, b := phone(t, s), baresip(t, s, bob)
+			connect(t, a, b, bob)
+			s.Await(t, wayTo(ada))
+			hearEachOther(t, a, adaTone, b, bobTone)
+			hangUp(t, a, b)
+			connect(t, b, a, ada)
+			s.Await(t, wayTo(ada))
+			hearEachOther(t, a, adaTone, b, bobTone)
+			hangUp(t, b, a)
+		})
+	}
+}

@@ -96,7 +96,7 @@ func (b *Browser) open(t testing.TB, page string) {
 	host, _, _ := strings.Cut(b.account.Server, ":")
 	b.run(t, "start", map[string]any{
 		"ws": "wss://" + b.account.Server + "/ws", "uri": "sip:" + b.account.Number + "@" + host, "password": b.account.Secret,
-		"ice": b.account.Relays, "video": b.account.Video,
+		"ice": b.account.Relays, "video": b.account.Video, "trickles": b.account.Trickles,
 	})
 	b.awaitEvent(t, "registered")
 }

@@ -88,14 +88,10 @@ func (a *agent) settings(ufrag, pwd string) []pion.AgentOption {
 		pion.WithRelayAcceptanceMinWait(waitRelay), pion.WithSTUNGatherTimeout(turnTimeout),
 		pion.WithBindingRequestHandler(a.checked),
 	}
-	if a.control { // what all share is told apart by the user name alone, which both components have
-		options = append(options, pion.WithUDPMux(&ports{own: a.port}))
-	} else {
-		options = append(options, pion.WithUDPMux(h.ports(a.port)))
-		if h.tcp != nil {
-			networks = append(networks, pion.NetworkTypeTCP4, pion.NetworkTypeTCP6)
-			options = append(options, pion.WithTCPMux(h.tcp))
-		}
+	options = append(options, pion.WithUDPMux(h.ports(a.port, a.control, pwd)))
+	if h.tcp != nil && !a.control {
+		networks = append(networks, pion.NetworkTypeTCP4, pion.NetworkTypeTCP6)
+		options = append(options, pion.WithTCPMux(h.tcp))
 	}
 	if h.relays() {
 		options = append(options, pion.WithUrls(h.turn),

@@ -146,11 +146,16 @@ type ports struct {
 	own    *port
 	shared pion.UDPMux // nil: none
 	at     *net.UDPAddr
+	pwd    string // of a lite agent
 }
 
-func (h *Host) ports(own *port) *ports {
+// ports are those of an agent with a password.
+func (h *Host) ports(own *port, control bool, pwd string) *ports {
 	p := &ports{own: own}
-	if h.udp != nil {
+	if h.config.Lite {
+		p.pwd = pwd
+	}
+	if h.udp != nil && !control { // what all share is told apart by the user name alone, which both components have
 		local := h.config.UDP.LocalAddr().(*net.UDPAddr)
 		p.shared, p.at = h.udp, &net.UDPAddr{IP: own.local.IP, Port: local.Port}
 	}
@@ -168,10 +173,18 @@ func (p *ports) GetListenAddresses() []net.Addr {
 
 // GetConn is pion's.
 func (p *ports) GetConn(ufrag string, addr net.Addr) (net.PacketConn, error) {
+	var conn net.PacketConn = p.own
 	if p.shared != nil && addr.String() == p.at.String() {
-		return p.shared.GetConn(ufrag, addr)
+		c, err := p.shared.GetConn(ufrag, addr)
+		if err != nil {
+			return nil, err
+		}
+		conn = c
 	}
-	return p.own, nil
+	if p.pwd != "" {
+		return firm{conn, p.pwd}, nil
+	}
+	return conn, nil
 }
 
 // RemoveConnByUfrag is pion's; the flow's own port is closed with its candidate.
