@@ -101,10 +101,13 @@ const (
 	powerBit = 0x80 // C
 	markBit  = 0x40 // of a picture
 	exponent = 0x3f
+
+	// none is a subclass of all ones. Asterisk sends it as a Control (StopTones).
+	none = 0xff
 )
 
 func unpack(t Type, b byte) (s Subclass, mark, ok bool) {
-	if b&powerBit == 0 {
+	if b&powerBit == 0 || b == none && t != Video {
 		return Subclass(b), false, true
 	}
 	mark = t == Video && b&markBit != 0
@@ -115,7 +118,7 @@ func unpack(t Type, b byte) (s Subclass, mark, ok bool) {
 }
 
 func pack(f Full) byte {
-	if f.Subclass < powerBit && !f.Mark {
+	if f.Subclass < powerBit && !f.Mark || f.Subclass == none && f.Type != Video {
 		return byte(f.Subclass)
 	}
 	b := byte(powerBit | bits.TrailingZeros64(uint64(f.Subclass))&exponent)

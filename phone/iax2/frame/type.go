@@ -69,6 +69,7 @@ const (
 	StreamChange Control = 35
 	StreamsNew   Control = 36
 	StreamSource Control = 37
+	StopTones    Control = 0xff // no tone of its own, such as ringing, is to be heard any more
 )
 
 func (c Control) String() string {
@@ -77,6 +78,9 @@ func (c Control) String() string {
 		"WINK", "OPTION", "KEY", "UNKEY", "PROGRESS", "PROCEEDING", "HOLD", "UNHOLD", "VIDEO-UPDATE", "T38",
 		"SOURCE-UPDATE", "TRANSFER", "CONNECTED-LINE", "REDIRECTING", "T38-PARAMETERS", "CC", "SOURCE-CHANGE",
 		"READ-ACTION", "AOC", "END-OF-QUEUE", "INCOMPLETE", "MCID", "UPDATE-RTP-PEER", "CAUSE-CODE",
+	}
+	if c == StopTones {
+		return "STOP-TONES"
 	}
 	if c == 0 || int(c) >= len(names) {
 		return fmt.Sprintf("CONTROL-%d", uint8(c))
