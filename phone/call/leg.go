@@ -55,6 +55,14 @@ type Leg interface {
 	State() []byte
 }
 
+// Referrer is a Leg whose party may be another system that can connect its own side
+// elsewhere.
+type Referrer interface {
+	// Refer asks for that; progress is told what comes of it, as Referred's is. It is
+	// false if the address is none of that system's.
+	Refer(to string, progress func(Cause)) bool
+}
+
 // Info describes a leg.
 type Info struct {
 	Kind   string // "sip", "app"
@@ -131,6 +139,12 @@ type (
 		Replaced Leg
 		Of       Owner
 		Progress func(Cause)
+		// Device, if not empty, is the one of To's devices that is meant. Elsewhere, if
+		// not empty, is an address that names a device of another system, in the words
+		// of the leg's protocol: the other party is asked to see to it, if it is one
+		// that can (Referrer).
+		Device    string
+		Elsewhere string
 	}
 	// Redirected is a called party's refusal that names numbers to call instead.
 	Redirected struct {

@@ -53,6 +53,10 @@ func (c *Call) referred(m Referred) {
 		m.Progress(referBusy)
 		return
 	}
+	if far, ok := other.(Referrer); ok && m.Elsewhere != "" && far.Refer(m.Elsewhere, m.Progress) {
+		c.x.publish(c, "referred", m.Elsewhere)
+		return // who is asked ends its leg of this call when it is done
+	}
 	r := &referral{by: m.Leg, leg: other, progress: m.Progress}
 	c.referral = r
 	if m.Replaced != nil {
@@ -65,7 +69,7 @@ func (c *Call) referred(m Referred) {
 		return
 	}
 	set := Setup{
-		From: c.party(other), Dialled: m.To, Offer: other.Able(), MaxForwards: cmp.Or(c.setup.MaxForwards, usualForwards), ReferredBy: m.Leg.Info().Party,
+		From: c.party(other), Dialled: m.To, Device: m.Device, Offer: other.Able(), MaxForwards: cmp.Or(c.setup.MaxForwards, usualForwards), ReferredBy: m.Leg.Info().Party,
 	}
 	r.stand = &standIn{of: other.Info(), id: other.ID(), from: c, r: r}
 	if cause, ok := c.x.dialFor(r.stand, dest, set); !ok {

@@ -74,10 +74,11 @@ type leg struct {
 	peerAllow   string
 	infos       []media.Digit // digits that wait for the answer to an INFO
 	infoOut     bool
-	referred    int           // REFERs so far
-	fixed       []string      // Route of our first INVITE: the Path of the registration
-	another     redial        // calls the device by another of its flows; nil: there is none
-	extra       []wire.Header // of our INVITE: how the call came about
+	referred    int              // REFERs so far
+	asking      func(call.Cause) // is told what the party makes of a REFER of ours; nil: there is none
+	fixed       []string         // Route of our first INVITE: the Path of the registration
+	another     redial           // calls the device by another of its flows; nil: there is none
+	extra       []wire.Header    // of our INVITE: how the call came about
 	retry       *time.Timer
 }
 
@@ -175,6 +176,8 @@ func (l *leg) request(tx *transaction.Server, req *wire.Request, p transport.Pat
 		l.refer(tx, req)
 	case wire.PRACK:
 		l.prack(tx, req)
+	case wire.NOTIFY:
+		l.notified(tx, req)
 	case wire.OPTIONS:
 		l.s.options(tx, req)
 	default:

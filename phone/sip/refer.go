@@ -39,6 +39,12 @@ func (l *leg) refer(tx *transaction.Server, req *wire.Request) {
 	tx.Respond(res)
 	r.tell(call.Cause{Code: wire.StatusTrying})
 	wish := call.Referred{Leg: l, To: userOf(&to.uri), Progress: r.tell}
+	if ext, instance, ok := l.s.device(&to.uri); ok {
+		wish.To, wish.Device = ext, instance
+	}
+	if l.s.elsewhere(&to.uri) {
+		wish.Elsewhere = plainURI(&to.uri)
+	}
 	if to.replaces != nil {
 		other, owner := l.s.replaced(to.replaces)
 		if other == nil || !mayReplace(l.party, other) {
@@ -71,7 +77,7 @@ func (s *Server) referTo(req *wire.Request) (to referral, code int, why string) 
 		return to, 416, "Unsupported URI Scheme"
 	case method != "" && !strings.EqualFold(method, "INVITE"):
 		return to, wire.StatusNotImplemented, "Only calls can be referred"
-	case uri.Scheme != "tel" && !s.served(uri.Host):
+	case uri.Scheme != "tel" && !s.served(uri.Host) && !s.elsewhere(&uri):
 		return to, wire.StatusForbidden, "Only numbers of this system can be called"
 	case userOf(&uri) == "":
 		return to, wire.StatusBadRequest, "Refer-To names nobody"
