@@ -61,7 +61,7 @@ func (s *server) controlHandler() http.Handler {
 	r.get("/status", func(*http.Request) (any, error) { return s.status(), nil })
 	r.get("/calls", func(*http.Request) (any, error) { return orEmpty(s.exchange.Snapshots()), nil })
 	r.get("/registrations", func(*http.Request) (any, error) { return s.registrations(), nil })
-	r.get("/trunks/state", func(*http.Request) (any, error) { return s.sip.Trunks(), nil })
+	r.get("/trunks/state", func(*http.Request) (any, error) { return s.trunkStates(), nil })
 	r.post("/hangup/{id}", s.hangup)
 	r.post("/play/{id}", s.play)
 	r.post("/record/{id}", s.record)

@@ -69,7 +69,7 @@ func newMetrics(s *server) *metrics {
 	gauge("calls", "Calls at present.", func() float64 { now, _ := s.exchange.Counts(); return float64(now) })
 	counter("calls_total", "Calls since start.", func() float64 { _, total := s.exchange.Counts(); return float64(total) })
 	gauge("registrations", "Devices registered.", func() float64 { return float64(s.bindings.Count()) })
-	gauge("trunks_failing", "Trunks that are not registered, or down.", func() float64 { return float64(s.sip.TrunksFailing()) })
+	gauge("trunks_failing", "Trunks that are not registered, or down.", func() float64 { return float64(s.failing()) })
 	gauge("rtp_ports_used", "RTP port pairs in use.", func() float64 { used, _ := s.media.Ports(); return float64(used) })
 	gauge("rtp_ports", "RTP port pairs of the range.", func() float64 { _, total := s.media.Ports(); return float64(total) })
 	gauge("store_up", "1 while the store takes writes.", func() float64 {

@@ -59,7 +59,7 @@ func TestCallAndItsRecord(t *testing.T) {
 	if got := p.run("status"); !strings.Contains(got, "calls          1 now, 1 since the start\n") || !strings.Contains(got, "2 extensions, 1 trunk\n") {
 		t.Error(got)
 	}
-	if st := decode[status](p, "status"); st.Calls != 1 || st.PortsUsed == 0 || len(st.Sockets) != 5 {
+	if st := decode[status](p, "status"); st.Calls != 1 || st.PortsUsed == 0 || len(st.Sockets) != 6 {
 		t.Errorf("status %+v", st)
 	}
 	if got := p.refused("calls", "hangup", "nope"); got != "there is no call nope; see tincan calls" {

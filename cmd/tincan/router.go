@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base32"
@@ -10,6 +11,7 @@ import (
 
 	"tincan/phone/call"
 	"tincan/phone/dialplan"
+	"tincan/phone/directory"
 )
 
 // router is where the dialplan, SIP and the applications meet (call.Router).
@@ -39,7 +41,7 @@ func (r *router) Dial(destination string, set call.Setup, owner call.Owner) (a c
 			return a, call.NotFound.Why("there is no extension " + d.Name)
 		}
 		a.Ring = time.Duration(ext.RingSeconds) * time.Second
-		a.Legs, err = r.s.sip.DialExtension(ext, set, owner)
+		a.Legs, err = r.dialExtension(ext, set, owner)
 		return a, err
 	case "trunk":
 		trunk, ok := snap.Trunk(d.Name)
@@ -50,7 +52,11 @@ func (r *router) Dial(destination string, set call.Setup, owner call.Owner) (a c
 		if number == "" {
 			number = set.Dialled
 		}
-		a.Legs, err = r.s.sip.DialTrunk(trunk, number, set, owner)
+		if trunk.IAX2() {
+			a.Legs, err = r.s.iax2.DialTrunk(trunk, number, set, owner)
+		} else {
+			a.Legs, err = r.s.sip.DialTrunk(trunk, number, set, owner)
+		}
 		return a, err
 	case "app", "conference":
 		leg, err := r.s.apps.Dial(d.Kind, d.Name, d.Rest, set, owner)
@@ -62,11 +68,23 @@ func (r *router) Dial(destination string, set call.Setup, owner call.Owner) (a c
 	return a, call.NotFound.Why(fmt.Sprintf("%s destinations are not here yet", d.Kind))
 }
 
+// dialExtension calls all devices of an extension, whatever they speak.
+func (r *router) dialExtension(ext *directory.Extension, set call.Setup, owner call.Owner) ([]call.Leg, error) {
+	legs, err := r.s.sip.DialExtension(ext, set, owner)
+	more, other := r.s.iax2.DialExtension(ext, set, owner)
+	if legs = append(legs, more...); len(legs) > 0 {
+		return legs, nil
+	}
+	return nil, cmp.Or(other, err)
+}
+
 // Revive makes a leg again after a restart.
 func (r *router) Revive(kind string, state []byte, owner call.Owner) (call.Leg, error) {
 	switch kind {
 	case "sip":
 		return r.s.sip.Revive(state, owner)
+	case "iax2":
+		return r.s.iax2.Revive(state, owner)
 	case "app":
 		return r.s.apps.Revive(state, owner)
 	}

@@ -108,6 +108,7 @@ func shutdown(s *server, sig chan os.Signal, log *slog.Logger) error {
 		bye, cancel := context.WithTimeout(context.Background(), byeTime)
 		defer cancel()
 		s.sip.Unregister(bye)
+		s.iax2.Unregister(bye)
 		s.sip.Settle(bye)
 		done <- s.close()
 	}()

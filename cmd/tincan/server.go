@@ -24,6 +24,7 @@ import (
 	"tincan/phone/dialplan"
 	"tincan/phone/directory"
 	"tincan/phone/event"
+	"tincan/phone/iax2"
 	"tincan/phone/media"
 	"tincan/phone/media/kernel"
 	"tincan/phone/media/prompt"
@@ -73,6 +74,7 @@ type server struct {
 	tapes      tapes
 	gate       *gate.Limiter
 	sip        *sip.Server
+	iax2       *iax2.Server
 	lamps      *packages.Watch
 	texts      *message.Desk
 	external   *outside
@@ -103,13 +105,14 @@ func startServer(ctx context.Context, cfg *config.Config, log *slog.Logger) (*se
 	s := &server{log: log, started: time.Now(), resolveNow: make(chan struct{}, 1)}
 	s.config.Store(cfg)
 	for _, step := range []func(context.Context, *config.Config) error{
-		s.openData, s.openStore, s.openObjects, s.openPhones, s.openWatching, s.openTexts, s.listen, s.openHTTP, s.openControl, s.adopt, s.openTidy,
+		s.openData, s.openStore, s.openObjects, s.openPhones, s.openWatching, s.openTexts, s.listen, s.listenIAX2, s.openHTTP, s.openControl, s.adopt, s.openTidy,
 	} {
 		if err := step(ctx, cfg); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
 	}
 	s.sip.Start()
+	s.iax2.Start()
 	s.texts.Resume()
 	log.Info("ready", "version", version, "commit", commit, "data", cfg.Data, "took", time.Since(s.started).Round(time.Millisecond))
 	return s, nil
@@ -234,6 +237,7 @@ func (s *server) openPhones(_ context.Context, cfg *config.Config) (err error) {
 		Resolver: s.resolver(cfg), ICE: reach,
 	}, s.settings(cfg))
 	s.onClose(s.sip.Close)
+	s.openIAX2(cfg)
 	s.exchange = call.New(call.Config{
 		Node: node, Router: &router{s}, Ledger: s.ledger, Bus: &s.bus, Logger: s.log,
 		RingTime: cfg.SIP.RingTimeout, NewID: newID, Music: s.hold,
@@ -365,6 +369,7 @@ func (s *server) reconfigure(cfg *config.Config) error {
 	s.config.Store(cfg)
 	s.external.start(cfg.SIP.External)
 	s.sip.Reconfigure(s.settings(cfg))
+	s.iax2.Reconfigure(iaxSettings(cfg))
 	s.gate.Reconfigure(gateSettings(cfg))
 	s.exchange.Reconfigure(cfg.SIP.RingTimeout)
 	return nil
@@ -383,6 +388,7 @@ func fixed(old, cfg *config.Config) (names []string) {
 		{"[sip] tls", slices.Equal(old.SIP.TLS, cfg.SIP.TLS)},
 		{"[sip] dns", slices.Equal(old.SIP.DNS, cfg.SIP.DNS)},
 		{"[sip] certificate", old.SIP.Certificate == cfg.SIP.Certificate && old.SIP.Key == cfg.SIP.Key && old.SIP.Authorities == cfg.SIP.Authorities},
+		{"[iax2] udp", slices.Equal(old.IAX2.UDP, cfg.IAX2.UDP)},
 		{"[iax2] udp", slices.Equal(old.IAX2.UDP, cfg.IAX2.UDP)},
 		{"[rtp] ports", old.RTP.Ports == cfg.RTP.Ports},
 		{"[rtp] timeout", old.RTP.Timeout == cfg.RTP.Timeout},
@@ -417,6 +423,7 @@ func (s *server) reloadObjects(ctx context.Context) error {
 	s.retainTexts()
 	if s.sip != nil { // not while the first objects are made
 		s.sip.TrunksChanged()
+		s.iax2.Reload()
 	}
 	select {
 	case s.resolveNow <- struct{}{}:

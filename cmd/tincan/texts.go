@@ -26,7 +26,7 @@ const operator = "server"
 // register.
 func (s *server) openTexts(ctx context.Context, _ *config.Config) (err error) {
 	s.texts, err = message.Open(ctx, message.Config{
-		Store: s.store, Bus: &s.bus, Logger: s.log, Carriers: []message.Carrier{s.sip}, Trunks: s.sip, Route: s.routeText, NewID: newID,
+		Store: s.store, Bus: &s.bus, Logger: s.log, Carriers: []message.Carrier{s.sip, s.iax2}, Trunks: s.sip, Route: s.routeText, NewID: newID,
 	})
 	if err != nil {
 		return err

@@ -115,4 +115,5 @@ func (s *server) watch(delta int) {
 	defer s.watchers.Unlock()
 	s.watching += delta
 	s.sip.Watch(s.watching > 0)
+	s.iax2.Watch(s.watching > 0)
 }

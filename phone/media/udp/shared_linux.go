@@ -103,8 +103,8 @@ func (s *Shared) Recv(list []Datagram) (int, error) {
 		b.msgs[i].hdr.Namelen = unix.SizeofSockaddrInet6
 	}
 	for {
-		if err := s.raw.Read(b.step); err != nil {
-			return 0, err
+		if s.raw.Read(b.step) != nil { // it has no other error, and this one no name
+			return 0, os.ErrClosed
 		}
 		if b.errno == 0 {
 			break

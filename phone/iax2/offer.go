@@ -1,0 +1,84 @@
+package iax2
+
+import (
+	"slices"
+
+	"tincan/phone/codec"
+	"tincan/phone/iax2/frame"
+	"tincan/phone/media"
+)
+
+// spoken are the formats that we take part in, the best sounding first. 16-bit sound
+// at 16 kHz is not among them: peers do not agree on the order of its bytes.
+var spoken = frame.Preference{
+	frame.Opus, frame.G722, frame.SpeexWide, frame.PCMA, frame.PCMU, frame.GSM, frame.Speex, frame.L16, frame.G729,
+}
+
+// wanted gives what a peer can take, in its order: what it prefers, then what it
+// desires at the moment, then the rest in ours.
+func wanted(e *frame.Elements) (list frame.Preference) {
+	can := e.Capability | e.Format
+	add := func(f frame.Format) {
+		if can.Has(f) && f != 0 && slices.Contains(spoken, f) && !slices.Contains(list, f) {
+			list = append(list, f)
+		}
+	}
+	for _, f := range e.Preference {
+		add(f)
+	}
+	for _, f := range e.Format.All() {
+		add(f)
+	}
+	for _, f := range spoken {
+		add(f)
+	}
+	return list
+}
+
+// protocol is what stands in a description where SDP has RTP/AVP.
+const protocol = "IAX2"
+
+// describe makes a description of formats: one line of sound.
+func describe(list frame.Preference) media.Description {
+	st := media.Stream{Kind: media.Audio, Proto: protocol, RTP: media.Pending, Direction: media.SendRecv}
+	for _, f := range list {
+		if c, ok := f.Codec(); ok {
+			st.Formats = append(st.Formats, c)
+		}
+	}
+	return media.Description{Streams: []media.Stream{st}}
+}
+
+// named gives the formats of the sound in a description that IAX2 can name, in its
+// order.
+func named(d *media.Description) (list frame.Preference) {
+	st := d.Stream(media.Audio)
+	if st == nil {
+		return nil
+	}
+	for _, c := range st.Voice() {
+		if f, ok := frame.FormatOf(c); ok && slices.Contains(spoken, f) && !slices.Contains(list, f) {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// only reduces a description to one format of its sound, and refuses the other lines.
+func only(d media.Description, f frame.Format) media.Description {
+	out := media.Description{Streams: slices.Clone(d.Streams)}
+	taken := false
+	for i := range out.Streams {
+		st := &out.Streams[i]
+		if st.Kind != media.Audio || st.Refused() || taken {
+			*st = media.Stream{Kind: st.Kind, Name: st.Name, Proto: st.Proto, Raw: st.Raw, Formats: st.Formats}
+			continue
+		}
+		taken = true
+		st.Formats = slices.DeleteFunc(slices.Clone(st.Formats), func(c codec.Format) bool {
+			of, ok := frame.FormatOf(c)
+			return !ok || of != f
+		})
+	}
+	return out
+}
