@@ -19,6 +19,12 @@ type fared struct {
 		Party   string       `json:"party"`
 		Samples [][8]float32 `json:"samples"`
 
+		Reported *struct {
+			Loss float64 `json:"loss"`
+			MOS  float64 `json:"mos"`
+			R    int     `json:"r"`
+		} `json:"reported"`
+
 		Discarded struct{ Strangers, Malformed, Unknown, Forged, Replayed uint64 } `json:"discarded"`
 
 		Troubles []struct {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"net/netip"
 	"regexp"
+	"strings"
 	"testing"
 
 	"tincan/e2e/peer"
@@ -109,4 +110,42 @@ func TestICESaysWhatItHeardAndMissed(t *testing.T) {
 		t.Errorf("ended: %s", f.Ended)
 	}
 	a.AwaitClosed(t)
+}
+
+// withMetrics adds to a sender's report with a block the sender's account of what it
+// hears (RFC 3611 4.7): a tenth lost, and a MOS of 2.5.
+func withMetrics(report []byte) []byte {
+	sender, heard := report[4:8], report[28:32]
+	b := append([]byte{0x80, 207, 0, 10}, sender...)
+	b = append(append(b, 7, 0, 0, 8), heard...)
+	b = append(b, 26, 13, 40, 5) // shares of 256: lost, too late, lost in bursts, in gaps
+	b = append(b, 0, 120, 1, 0)  // ms that they last
+	b = append(b, 0, 60, 0, 80)  // ms there and back, within the phone
+	b = append(b, 127, 127, 127, 16, 55, 127, 25, 24)
+	return append(append([]byte(nil), report...), append(b, 0, 0, 0, 40, 0, 80, 1, 0)...)
+}
+
+// What a phone says itself of what it hears is kept and shown. No phone of the tests
+// sends such reports, so they are added to Ada's on the way.
+func TestQualityTellsWhatThePhoneReports(t *testing.T) {
+	t.Parallel()
+	call := newFarCall(t, place{})
+	call.link.Weather(peer.Weather{}, peer.Weather{Drop: func(packet []byte) bool {
+		d, ok := peer.ParseUDP(packet)
+		if !ok || len(d.Data) < 52 || d.Data[0] != 0x81 || d.Data[1] != 200 {
+			return false
+		}
+		d.Data = withMetrics(d.Data)
+		call.link.Inject(0, d.Packet())
+		return true
+	}})
+	call.connect(t)
+	f := call.awaitFared(t, call.id, func(f *fared) bool { return f.Parties[0].Reported != nil })
+	if r := f.Parties[0].Reported; r.MOS != 2.5 || r.R != 55 || r.Loss < 0.1 || r.Loss > 0.11 {
+		t.Errorf("%+v", r)
+	}
+	if said := string(call.tincan(t, "quality", call.id)); !strings.Contains(said, "it says of what it hears: lost 10.2 %, too late 5.1 %, MOS 2.5") {
+		t.Errorf("tincan quality says\n%s", said)
+	}
+	hangUp(t, call.a, call.b)
 }
