@@ -82,9 +82,10 @@ func (r *RTP) sendControl(p *Packet) {
 	if r.line.rewriting || p.origin.rewriting {
 		c = translate(c, &r.line, p.origin)
 	}
-	c.Visit(&rtp.Visitor{Info: func(i rtp.SenderInfo) {
-		r.reports.noteSent(i.Middle(), p.Arrival)
-	}})
+	c.Visit(&rtp.Visitor{
+		Info:    func(i rtp.SenderInfo) { r.reports.noteSent(i.Middle(), p.Arrival) },
+		Picture: func() { r.picture = !r.remote.Asked },
+	})
 	if len(c) > 0 {
 		r.writeControl(c)
 	}
@@ -135,7 +136,26 @@ func (r *RTP) wantPicture() {
 	if r.kind != Video || !r.rx.started || r.closed {
 		return
 	}
+	r.picture = !r.remote.Asked
 	r.writeControl(rtp.AppendPictureLoss(nil, r.line.ssrc, r.rx.ssrc))
+}
+
+// AskPicture is the party's wish to see a whole picture, which it said elsewhere than
+// in its media: it goes the way of one that came by RTCP.
+func (r *RTP) AskPicture() {
+	r.arriving.Lock()
+	defer r.arriving.Unlock()
+	r.mu.Lock()
+	sink, heard := r.route, r.line
+	if r.kind != Video || !heard.started || r.closed || sink == nil {
+		r.mu.Unlock()
+		return
+	}
+	r.in = Packet{
+		Arrival: r.engine.Now(), Type: Control, origin: &heard, datagram: rtp.AppendPictureLoss(nil, r.rx.ssrc, heard.ssrc),
+	}
+	r.mu.Unlock()
+	sink.Deliver(&r.in)
 }
 
 // hears tells whether an SSRC is the one that the line gives to its source.

@@ -44,6 +44,9 @@ type Events struct {
 	// Trouble tells of what users hear that begins, or is over, of a flow that is
 	// judged.
 	Trouble func(quality.Trouble)
+	// Picture tells that a whole picture is wanted of a party that need not heed what
+	// RTCP asks for; once a second at most.
+	Picture func()
 	// Latched tells where the party's media really comes from, each time
 	// that changes.
 	Latched func(netip.AddrPort)

@@ -1,8 +1,10 @@
 package media
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pion/rtcp"
@@ -63,6 +65,52 @@ func TestWholePictureForWhoSeesFromNowOn(t *testing.T) {
 		}
 		if n := len(b.control()); n != 10 {
 			t.Errorf("%d packets reached the other, who has sent nothing to be asked for", n)
+		}
+	})
+}
+
+// A party that need not heed RTCP is asked otherwise too, once a second at most; what
+// it asks for elsewhere than in its media reaches the other by RTCP.
+func TestPictureAskedForOtherwise(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newTestEngine(t, Config{})
+		a, b := newPhone(t, e, "1.1.1.1", vp8), newPhone(t, e, "2.2.2.2", vp8)
+		var told atomic.Int64
+		b.flow.events.Picture = func() { told.Add(1) }
+		for _, p := range []*phone{a, b} {
+			p.send(false, p.addr, p.packet(rtp.Header{PT: vp8.PT, Time: p.time}, []byte{0x10, 1}))
+		}
+		bridge := Join(a.flow, b.flow)
+		defer bridge.Close()
+		for _, p := range []*phone{a, b} {
+			p.send(false, p.addr, p.packet(rtp.Header{PT: vp8.PT, Time: p.time}, []byte{0x10, 1}))
+		}
+		time.Sleep(2 * time.Second)
+		if n := told.Load(); n != 1 {
+			t.Errorf("asked %d times at the join", n)
+		}
+		b.control()
+		for range 5 {
+			a.flow.AskPicture()
+		}
+		time.Sleep(2 * time.Second)
+		if n := told.Load(); n != 2 {
+			t.Errorf("asked %d times, want once more", n)
+		}
+		asked := 0
+		for _, d := range b.control() {
+			packets, err := rtcp.Unmarshal(d.data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range packets {
+				if loss, ok := p.(*rtcp.PictureLossIndication); ok && loss.MediaSSRC == b.ssrc {
+					asked++
+				}
+			}
+		}
+		if asked != 5 {
+			t.Errorf("%d requests came by RTCP, want 5", asked)
 		}
 	})
 }

@@ -31,6 +31,9 @@ type Remote struct {
 	Local   []codec.Format
 	// Ptime is the length in ms of packets that we make; 0: 20.
 	Ptime int
+	// Asked: its pictures are asked for by RTCP (RFC 4585, 5104); else Events.Picture
+	// tells too when a whole one is wanted.
+	Asked bool
 	// Pinned: the ends secure their media with each other (ZRTP); nothing is
 	// ever rewritten.
 	Pinned bool
@@ -99,6 +102,7 @@ type RTP struct {
 	sending   codec.Format
 	receiving *codec.Format
 	discarded quality.Discarded
+	picture   bool // a whole one is wanted, and the party may not heed RTCP
 
 	expected time.Duration // since when the party should be sending
 	heard    time.Duration // last datagram of any kind from the party
@@ -314,6 +318,8 @@ func (r *RTP) sweep(now time.Duration) {
 	r.mu.Lock()
 	r.tally()
 	dead := r.dies(now)
+	picture := r.picture
+	r.picture = false
 	digit, lost := r.keys.forgotten(now)
 	troubles := r.assess(now)
 	r.originate(now)
@@ -326,6 +332,9 @@ func (r *RTP) sweep(now time.Duration) {
 		if r.events.Trouble != nil {
 			r.events.Trouble(t)
 		}
+	}
+	if picture && r.events.Picture != nil {
+		r.events.Picture()
 	}
 	if dead && r.events.Dead != nil {
 		r.events.Dead()

@@ -247,14 +247,19 @@ const maxInfos = 32
 // info is a digit that a phone sends in a message of its own.
 func (l *leg) info(tx *transaction.Server, req *wire.Request) {
 	kind, _, _ := strings.Cut(header(req, "Content-Type", "c"), ";")
-	if strings.EqualFold(strings.TrimSpace(kind), fragmentType) {
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	switch kind {
+	case fragmentType:
 		l.takeFragment(tx, req)
 		return
+	case controlType:
+		l.takeControl(tx, req)
+		return
 	}
-	d, ok := digitFrom(strings.ToLower(strings.TrimSpace(kind)), string(req.Body()))
+	d, ok := digitFrom(kind, string(req.Body()))
 	if !ok && len(req.Body()) > 0 {
 		res := l.s.reply(req, wire.StatusUnsupportedMediaType, "Unsupported Media Type")
-		res.AppendHeader(wire.NewHeader("Accept", "application/dtmf-relay, application/dtmf, "+fragmentType))
+		res.AppendHeader(wire.NewHeader("Accept", "application/dtmf-relay, application/dtmf, "+fragmentType+", "+controlType))
 		tx.Respond(res)
 		return
 	}

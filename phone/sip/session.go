@@ -72,6 +72,9 @@ func (l *leg) events(k media.Kind) media.Events {
 	e := media.Events{Digit: func(d media.Digit) { l.tell(call.Pressed{Leg: l, Digit: d}) }}
 	e.Worn = func() { l.tell(call.Changed{Leg: l}) }
 	e.Insecure = func(err error) { l.insecure(k, err) }
+	if k == media.Video {
+		e.Picture = l.askPicture
+	}
 	if k == media.Audio {
 		e.Dead = func() { l.tell(call.Silent{Leg: l}) }
 		e.Trouble = func(t quality.Trouble) { l.tell(call.Troubled{Leg: l, Trouble: t}) }
@@ -156,7 +159,7 @@ func (l *leg) configure() {
 		}
 		r.Configure(l.reachable(media.Remote{
 			RTP: their.RTP, RTCP: their.RTCP, Mux: their.Mux && our.Mux, Direction: their.Direction,
-			Formats: agreed(their, our), Keys: at(l.shields, i).Keys, Handshake: at(l.shields, i).terms(l.s.identity), Local: our.Formats, Ptime: their.Ptime, Pinned: pinned(their), Opaque: our.Kind == media.Image,
+			Formats: agreed(their, our), Keys: at(l.shields, i).Keys, Handshake: at(l.shields, i).terms(l.s.identity), Local: our.Formats, Ptime: their.Ptime, Pinned: pinned(their), Asked: heedsRTCP(their), Opaque: our.Kind == media.Image,
 			Hosts:  []netip.Addr{l.path.Remote.Addr()},
 			Inband: l.sound.DTMF == directory.DTMFInband, Clean: cleaning(l.sound),
 		}))

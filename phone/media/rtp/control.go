@@ -89,6 +89,8 @@ type Visitor struct {
 	Block func(Block)
 	// Seq is a sequence number in a negative acknowledgement of target.
 	Seq func(target, seq []byte)
+	// Picture is a request for a whole picture: PLI, FIR.
+	Picture func()
 	// Metrics is a VoIP metrics block of an XR; Target is not called for it.
 	Metrics func(Metrics)
 }
@@ -166,7 +168,11 @@ func (v *Visitor) feedback(p, body []byte) {
 	call(v.Sender, body[:ssrcLen])
 	target := body[ssrcLen:][:ssrcLen]
 	entries := body[2*ssrcLen:]
-	switch format := p[0] & 0x1f; {
+	format := p[0] & 0x1f
+	if p[1] == typePSFB && (format == formatPLI || format == formatFIR) && v.Picture != nil {
+		v.Picture()
+	}
+	switch {
 	case p[1] == typeRTPFB && format == formatNACK && v.Seq != nil:
 		for ; len(entries) >= 4; entries = entries[4:] {
 			v.Seq(target, entries[:2])
