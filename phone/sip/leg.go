@@ -72,7 +72,7 @@ type leg struct {
 	awaited     *awaited // of a party that makes the offer itself when it is called; nil: we do
 	rel         reliable
 	peerAllow   string
-	asking      bool          // for a picture by INFO, which has not been answered, or was refused
+	picturing   bool          // it is asked for a picture by INFO, which has not been answered, or was refused
 	infos       []media.Digit // digits that wait for the answer to an INFO
 	infoOut     bool
 	referred    int              // REFERs so far

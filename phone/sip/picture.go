@@ -64,10 +64,10 @@ func (l *leg) takeControl(tx *transaction.Server, req *wire.Request) {
 func (l *leg) askPicture() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.asking || l.stage != up {
+	if l.picturing || l.stage != up {
 		return
 	}
-	l.asking = true
+	l.picturing = true
 	req := l.newRequest(wire.INFO, 0)
 	l.s.common(req)
 	req.AppendHeader(wire.NewHeader("Content-Type", controlType))
@@ -76,7 +76,7 @@ func (l *leg) askPicture() {
 		if err != nil || res.IsSuccess() {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			l.asking = false
+			l.picturing = false
 		}
 	})
 }
