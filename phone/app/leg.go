@@ -32,8 +32,8 @@ type state struct {
 	Offer media.Description `json:"offer"`
 }
 
-// first keeps one codec, beside telephone events, of the first sound, and refuses
-// the other lines.
+// first keeps one codec, beside telephone events and comfort noise, of the first
+// sound, and refuses the other lines.
 func first(d media.Description) media.Description {
 	taken := false
 	for i := range d.Streams {
@@ -45,7 +45,7 @@ func first(d media.Description) media.Description {
 		taken = true
 		kept := st.Voice()[:1]
 		for _, f := range st.Formats {
-			if f.Name == codec.TelephoneEvent {
+			if f.Name == codec.TelephoneEvent || f.Name == codec.ComfortNoise && f.Clock == kept[0].Clock {
 				kept = append(kept, f)
 			}
 		}

@@ -16,6 +16,7 @@ const mixPtime = 20
 type group struct {
 	format codec.Format // its payload type is that of one of them
 	ptime  int
+	still  bool   // silence is described to them
 	volume uint64 // as Seat.volume
 	deaf   bool
 
@@ -28,20 +29,23 @@ type group struct {
 }
 
 // groupFor finds or makes the group of a format.
-func (m *Mixer) groupFor(f codec.Format, ptime int) (*group, error) {
-	return m.groupLike(group{format: f, ptime: max(ptime, mixPtime), volume: math.Float64bits(1)})
+func (m *Mixer) groupFor(f codec.Format, still bool, ptime int) (*group, error) {
+	return m.groupLike(group{format: f, still: still, ptime: max(ptime, mixPtime), volume: math.Float64bits(1)})
 }
 
 func (m *Mixer) groupLike(like group) (*group, error) {
 	for _, g := range m.groups {
 		if g.format.Same(like.format) && g.format.Fmtp == like.format.Fmtp &&
-			g.ptime == like.ptime && g.volume == like.volume && g.deaf == like.deaf {
+			g.ptime == like.ptime && g.still == like.still && g.volume == like.volume && g.deaf == like.deaf {
 			return g, nil
 		}
 	}
 	voice, err := newSpeech(like.format, like.ptime, m.rate)
 	if err != nil {
 		return nil, err
+	}
+	if like.still {
+		voice.still = newStill(voice.encoder.Rate(), like.format.Clock)
 	}
 	like.voice = voice
 	m.align(voice)
@@ -90,7 +94,7 @@ func (s *Seat) regroup() bool {
 	if g.volume == s.volume.Load() && g.deaf == s.deafened.Load() {
 		return false
 	}
-	like := group{format: g.format, ptime: g.ptime, volume: s.volume.Load(), deaf: s.deafened.Load()}
+	like := group{format: g.format, still: g.still, ptime: g.ptime, volume: s.volume.Load(), deaf: s.deafened.Load()}
 	next, err := s.mixer.groupLike(like)
 	if err != nil {
 		return false // has been encoded before: cannot be

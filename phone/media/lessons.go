@@ -101,12 +101,15 @@ func (e *ear) rewind(n int) {
 func (m *mouth) rehearse(pcm []int16, now time.Duration, to hearer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	still := m.voice.still
+	m.voice.still = nil // the encoder is to hear all
 	m.voice.say(pcm, now, to)
+	m.voice.still = still
 }
 
 // hear decodes what would have been said (hearer).
 func (l *lessons) hear(u utterance) {
-	if l.mirror == nil {
+	if l.mirror == nil { // it describes no silence (rehearse)
 		return
 	}
 	if n, err := l.mirror.decoder.Decode(l.mirror.raw, u.payload); err == nil {
@@ -129,7 +132,7 @@ func (l *lessons) begin() int {
 	frame := cap(voice.frame) * voice.rate / voice.encoder.Rate()
 	end := len(l.heard) - shift
 	voice.say(l.heard[end%frame:end], 0, nil)
-	voice.frame, voice.marker = voice.frame[:0], true
+	voice.frame, voice.marker, voice.still = voice.frame[:0], true, old.still
 	l.mouth.voice = voice
 	return shift
 }

@@ -14,7 +14,8 @@ type mouth struct {
 	mu     sync.Mutex // guards what follows
 	voice  *speech    // its own; nil while it gives what others say as well
 	format codec.Format
-	to     Sink // nil: nobody
+	noise  *codec.Format // that silence is described in; nil: it is not
+	to     Sink          // nil: nobody
 	source *Run
 	packet Packet
 	keys   []key   // to be said as tones
@@ -31,7 +32,11 @@ func newMouth(to Sink, terms Terms, rate int) (*mouth, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &mouth{voice: s, format: f, to: to, source: new(Run)}, nil
+	m := &mouth{voice: s, format: f, noise: noiseOf(f, terms.Accepts), to: to, source: new(Run)}
+	if m.noise != nil {
+		s.still = newStill(s.encoder.Rate(), f.Clock)
+	}
+	return m, nil
 }
 
 // hear delivers a packet of the mouth's own speech (hearer).
@@ -39,8 +44,12 @@ func (m *mouth) hear(u utterance) {
 	if m.to == nil {
 		return
 	}
+	format := &m.format
+	if u.noise {
+		format = m.noise
+	}
 	m.packet = Packet{
-		Format: &m.format, Payload: u.payload, Time: u.time,
+		Format: format, Payload: u.payload, Time: u.time,
 		Marker: u.marker, Arrival: u.due, Source: m.source, lasts: u.lasts,
 	}
 	m.to.Deliver(&m.packet)
@@ -78,6 +87,13 @@ func (m *mouth) hush(n int, now time.Duration) {
 	defer m.mu.Unlock()
 	m.far.hush(n)
 	m.voice.hush(n, now, m)
+}
+
+// describe tells the party how the silence sounds that another described (RFC 3389).
+func (m *mouth) describe(payload []byte, now time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.voice.describe(payload, now, m)
 }
 
 // wants tells whether sound waits that cannot be sent without more.

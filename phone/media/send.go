@@ -44,7 +44,7 @@ func (r *RTP) sendMedia(p *Packet) {
 	if h, ok := place(p); ok {
 		r.transmit(h, p)
 	}
-	if p.Type == Media {
+	if p.Type == Media && p.Format.Sound() {
 		r.sending = *p.Format
 	}
 }

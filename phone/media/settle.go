@@ -24,10 +24,14 @@ func (s *Seat) adopt(other Terms) {
 }
 
 func encodable(formats []codec.Format) []codec.Format {
-	return slices.DeleteFunc(slices.Clone(formats), func(f codec.Format) bool {
+	kept := slices.DeleteFunc(slices.Clone(formats), func(f codec.Format) bool {
 		_, err := codec.NewEncoder(f)
-		return !f.Sound() || err != nil
+		return f.Name != codec.ComfortNoise && (!f.Sound() || err != nil)
 	})
+	if _, ok := firstSound(kept); !ok {
+		return nil
+	}
+	return kept
 }
 
 func decodable(formats []codec.Format) []codec.Format {
@@ -91,10 +95,11 @@ func (s *Seat) speakAs(party Terms) error {
 		s.mouth, s.group = nil, nil
 		return nil
 	}
-	g, err := s.mixer.groupFor(f, party.Ptime)
+	noise := noiseOf(f, party.Accepts)
+	g, err := s.mixer.groupFor(f, noise != nil, party.Ptime)
 	if err != nil {
 		return fmt.Errorf("media: a seat: %w", err)
 	}
-	s.mouth, s.group = &mouth{format: f, to: s.to, source: new(Run)}, g
+	s.mouth, s.group = &mouth{format: f, noise: noise, to: s.to, source: new(Run)}, g
 	return nil
 }

@@ -28,6 +28,7 @@ type speech struct {
 	time      uint32
 	marker    bool // the next packet begins a talkspurt
 	advised   uint
+	still     *still // nil: silence is said like other sound
 }
 
 // utterance is a packet of a speech; its payload is good until the next.
@@ -37,6 +38,7 @@ type utterance struct {
 	marker  bool
 	due     time.Duration
 	lasts   uint32 // ticks
+	noise   bool   // the payload describes silence
 }
 
 // hearer gets the packets of a speech.
@@ -133,11 +135,15 @@ func (s *speech) finish(now time.Duration, to hearer) {
 	s.frame = s.frame[:0]
 }
 
-// utter encodes the packet; nothing is sent when the codec has nothing to send.
+// utter encodes the packet; nothing is sent when the codec has nothing to send. What
+// is silence the encoder does not see: the party's decoder does not hear it either.
 func (s *speech) utter(now time.Duration, to hearer) {
+	if s.mute(now, to) {
+		return
+	}
 	n, err := s.encoder.Encode(s.payload, s.frame)
 	if err == nil && n > 0 && to != nil {
-		to.hear(utterance{s.payload[:n], s.time, s.marker, now, s.ticks(len(s.frame))})
+		to.hear(utterance{payload: s.payload[:n], time: s.time, marker: s.marker, due: now, lasts: s.ticks(len(s.frame))})
 		s.marker = false
 	}
 	if n == 0 {
@@ -145,6 +151,35 @@ func (s *speech) utter(now time.Duration, to hearer) {
 	}
 	s.time += s.ticks(len(s.frame))
 	s.frame = s.frame[:0]
+}
+
+// mute describes the packet, if it is silence that the party can be told of.
+func (s *speech) mute(now time.Duration, to hearer) bool {
+	if s.still == nil || len(s.frame) == 0 {
+		return false
+	}
+	quiet, description := s.still.quiet(s.frame, time.Duration(len(s.frame))*time.Second/time.Duration(s.encoder.Rate()))
+	if !quiet {
+		return false
+	}
+	if description != nil && to != nil {
+		to.hear(utterance{payload: description, time: s.time, due: now, lasts: s.ticks(len(s.frame)), noise: true})
+	}
+	s.time += s.ticks(len(s.frame))
+	s.marker = true
+	s.frame = s.frame[:0]
+	return true
+}
+
+// describe hands a description of silence on, between two packets.
+func (s *speech) describe(payload []byte, now time.Duration, to hearer) {
+	if s.still == nil || len(s.frame) > 0 || len(payload) == 0 {
+		return
+	}
+	if s.still.white {
+		payload = payload[:1]
+	}
+	to.hear(utterance{payload: payload, time: s.time, due: now, noise: true})
 }
 
 func (s *speech) ticks(samples int) uint32 {
@@ -165,6 +200,6 @@ func (s *speech) clone() (*speech, error) {
 	}
 	c.resampler = s.resampler.Clone()
 	c.frame = append(c.frame, s.frame...)
-	c.time, c.marker = s.time, s.marker
+	c.time, c.marker, c.still = s.time, s.marker, s.still.clone()
 	return c, nil
 }

@@ -40,7 +40,11 @@ func (e *ear) push(m *mouth, now time.Duration) {
 		hole := p.time - e.next
 		switch {
 		case !e.begun || hole <= 0:
-			e.decode()
+			noise := p.voice == noiseVoice
+			if e.decode(); noise {
+				e.flush(m, now)
+				m.describe(e.background.payload, now)
+			}
 		case e.debt > 0: // made up by the clock before
 			e.next += min(hole, e.ticksOf(e.debt))
 			e.debt = 0

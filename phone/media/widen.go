@@ -71,6 +71,11 @@ func AnswerMade(caller, callee Description, callerAllows []string) (Description,
 			continue
 		}
 		s.Formats = slices.DeleteFunc(allowed(caller.Streams[i].Voice(), callerAllows), func(f codec.Format) bool { return !made(f) })
+		for _, f := range caller.Streams[i].Formats {
+			if f.Name == codec.ComfortNoise { // made here too
+				s.Formats = append(s.Formats, f)
+			}
+		}
 	}
 	return AnswerFrom(caller, out)
 }
