@@ -35,8 +35,10 @@ func wanted(e *frame.Elements) (list frame.Preference) {
 	return list
 }
 
-// protocol is what stands in a description where SDP has RTP/AVP.
-const protocol = "IAX2"
+// protocol stands in a description as it does for every leg, whatever carries its
+// sound: a SIP leg writes what it is offered, and phones refuse words that they do
+// not know.
+const protocol = "RTP/AVP"
 
 // describe makes a description of formats: one line of sound.
 func describe(list frame.Preference) media.Description {
