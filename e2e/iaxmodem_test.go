@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 
 	"tincan/e2e/peer"
@@ -46,6 +47,76 @@ func carried(t *testing.T, from, to *peer.Modem, data []byte) {
 		t.Errorf("sent %q, came as %q", data, got)
 	}
 }
+
+// oldIAX2 lets modems in, which know no tokens.
+const oldIAX2 = `calltoken_optional = ["127.0.0.0/8"]`
+
+// speakIAX2 is a space.toml with these extensions, whose devices may register by
+// IAX2.
+func speakIAX2(numbers ...string) string {
+	return strings.ReplaceAll(people(numbers...), "secret = ", "iax2 = true\nsecret = ")
+}
+
+// modem starts a modem that registers at the server.
+func modem(t *testing.T, s *server, number, codec string) *peer.Modem {
+	t.Helper()
+	return peer.StartModem(t, peer.ModemSpec{Server: s.addressIAX2(), User: number, Secret: secretOf(number), Codec: codec})
+}
+
+// TestModemsTalkByIAX2: a client that others wrote, without tokens, registers and
+// calls; the sound of modems is carried faultlessly, also where its coding changes
+// on the way.
+func TestModemsTalkByIAX2(t *testing.T) {
+	for _, c := range []struct{ caller, called string }{{"ulaw", "ulaw"}, {"slinear", "alaw"}} {
+		t.Run(c.caller+" to "+c.called, func(t *testing.T) {
+			t.Parallel()
+			s := startServerAt(t, place{ip: "127.0.0.1", iax2: oldIAX2}, speakIAX2(ada, bob))
+			faxExchange(t, modem(t, s, ada, c.caller), modem(t, s, bob, c.called), bob)
+			s.awaitNoCalls(t)
+		})
+	}
+}
+
+// TestModemsWithoutTokenAreRefused: unless their network is one of those that may
+// lack it; the log says why.
+func TestModemsWithoutTokenAreRefused(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, speakIAX2(ada))
+	peer.StartModemUnregistered(t, peer.ModemSpec{Server: s.addressIAX2(), User: ada, Secret: secretOf(ada), Codec: "ulaw"})
+	s.Await(t, "calltoken_optional")
+	if got := s.registrations(t); len(got) != 0 {
+		t.Errorf("registered: %+v", got)
+	}
+}
+
+// TestTwoProtocolsAtOneServer: what speaks SIP and what speaks IAX2 call each
+// other; the modem is known by its tones.
+func TestTwoProtocolsAtOneServer(t *testing.T) {
+	t.Parallel()
+	s := startServerAt(t, place{ip: "127.0.0.1", iax2: oldIAX2}, people(ada)+speakIAX2(bob))
+	a, m := baresip(t, s, ada), modem(t, s, bob, "ulaw")
+	a.Dial(t, bob)
+	m.Says(t, "RING")
+	m.Type(t, "ATA\r")
+	a.AwaitEstablished(t)
+	a.Ear().Hears(t, answerTone)
+	a.Hangup(t)
+	s.awaitNoCalls(t)
+	m.Type(t, "ATDT"+ada+"\r")
+	a.AwaitIncoming(t)
+	a.Answer(t)
+	a.AwaitEstablished(t)
+	a.Ear().Hears(t, callingTone)
+	a.Hangup(t)
+	m.Says(t, "NO CARRIER")
+	s.awaitNoCalls(t)
+}
+
+// The tones of fax machines (ITU-T T.30 4).
+const (
+	callingTone = 1100.0
+	answerTone  = 2100.0
+)
 
 // TestHarnessModems: two modems by way of Asterisk, to know that it is the server
 // where they do not meet by way of us.

@@ -35,14 +35,26 @@ type ModemSpec struct {
 //	test ──AT commands, frames──> tty ──> spandsp ──> IAX2, sound ──> server
 type Modem struct {
 	*Process
-	name string
-	tty  *os.File
-	said *journal[byte]
-	at   int // cursor in said
+	name   string
+	device string
+	tty    *os.File
+	said   *journal[byte]
+	at     int // cursor in said
 }
 
 // StartModem starts a modem and waits until it has registered.
 func StartModem(t testing.TB, spec ModemSpec) *Modem {
+	t.Helper()
+	m := StartModemUnregistered(t, spec)
+	m.Await(t, "Registration completed successfully") // by then it has its terminal too
+	m.open(t)
+	m.Command(t, "ATE0")
+	m.Command(t, "AT+FCLASS=1")
+	return m
+}
+
+// StartModemUnregistered starts a modem that the server need not take.
+func StartModemUnregistered(t testing.TB, spec ModemSpec) *Modem {
 	t.Helper()
 	Need(t, "iaxmodem", "stdbuf")
 	folder := t.TempDir()
@@ -52,14 +64,10 @@ func StartModem(t testing.TB, spec ModemSpec) *Modem {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m := &Modem{name: "modem " + spec.User, said: newJournal[byte]()}
+	m := &Modem{name: "modem " + spec.User, device: device, said: newJournal[byte]()}
 	// It takes names within /etc/iaxmodem alone, and keeps what it says to itself
 	// until there is a page of it.
 	m.Process = Start(t, Spec{Name: m.name, Path: "stdbuf", Args: []string{"-oL", "iaxmodem", "../.." + config}, Dir: folder})
-	m.Await(t, "Registration completed successfully") // by then it has its terminal too
-	m.open(t, device)
-	m.Command(t, "ATE0")
-	m.Command(t, "AT+FCLASS=1")
 	return m
 }
 
@@ -77,14 +85,14 @@ func owner(t testing.TB) string {
 }
 
 // open opens the terminal, raw, and reads from it until the test ends.
-func (m *Modem) open(t testing.TB, device string) {
+func (m *Modem) open(t testing.TB) {
 	t.Helper()
 	var err error
-	if m.tty, err = os.OpenFile(device, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0); err != nil {
+	if m.tty, err = os.OpenFile(m.device, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := raw(m.tty); err != nil {
-		t.Fatalf("%s: %v", device, err)
+		t.Fatalf("%s: %v", m.device, err)
 	}
 	done := make(chan struct{})
 	go func() {
