@@ -210,3 +210,29 @@ func TestEncryptedTrunk(t *testing.T) {
 		far.awaitNoCalls(t)
 	}
 }
+
+// TestEncryptedTrunkOverUDP: where others can read what two servers say to each other,
+// their keys are not in it.
+func TestEncryptedTrunkOverUDP(t *testing.T) {
+	t.Parallel()
+	const required = "\nencryption = \"required\""
+	far := startServer(t, people(bob)+sister(bob, registersHere+required))
+	near := startServer(t, people(ada)+sister(ada, registersAt(far.address(), "transport = \"udp\"")+required))
+	near.awaitTrunk(t, "sister", "registered")
+	a, b := baresip(t, near, ada), linphone(t, far, bob)
+	for _, call := range []struct {
+		from, to peer.Phone
+		number   string
+	}{{a, b, bob}, {b, a, ada}} {
+		connect(t, call.from, call.to, "9"+call.number)
+		hearEachOther(t, a, adaTone, b, bobTone)
+		for _, s := range []*server{near, far} {
+			if got := s.encryption(t)["trunk:sister"]; !strings.HasPrefix(got, "DTLS") {
+				t.Errorf("the call to %s is encrypted by %q", call.number, got)
+			}
+		}
+		hangUp(t, call.from, call.to)
+		near.awaitNoCalls(t)
+		far.awaitNoCalls(t)
+	}
+}

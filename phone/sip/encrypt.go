@@ -41,7 +41,7 @@ func concealed(p transport.Protocol) bool { return p == transport.TLS || p == tr
 // hear takes the offer of a caller. The cause is not nil if no sound of it can be
 // taken.
 func (l *leg) hear(offer media.Description) (media.Description, *call.Cause) {
-	d, shields, why := takenOffer(offer, l.policy, l.shields)
+	d, shields, why := takenOffer(offer, l.policy, l.shields, !concealed(l.path.Protocol))
 	l.shields = shields
 	if why == "" {
 		l.remember()

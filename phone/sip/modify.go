@@ -63,7 +63,7 @@ func (l *leg) renew(tx *transaction.Server, req *wire.Request) {
 		tx.Respond(bad)
 		return
 	}
-	d, shields, why := takenOffer(d, l.policy, l.shields)
+	d, shields, why := takenOffer(d, l.policy, l.shields, !concealed(l.path.Protocol))
 	tx.SetTag(l.localTag)
 	if why != "" {
 		tx.Respond(l.unwanted(req, call.Unencrypted.Why(why)))

@@ -77,7 +77,12 @@ func withHandshake(st *media.Stream) string {
 // shakes reports whether a line is to be secured by a handshake: its profile is
 // one, or there is no key in it but a fingerprint.
 func shakes(st *media.Stream) bool {
-	return strings.HasPrefix(st.Proto, "UDP/TLS/") || len(st.Crypto) == 0 && slices.ContainsFunc(st.Fingerprints, secure.Fingerprint.Known)
+	return strings.HasPrefix(st.Proto, "UDP/TLS/") || len(st.Crypto) == 0 && proves(st)
+}
+
+// proves reports whether a line has a fingerprint to prove itself by.
+func proves(st *media.Stream) bool {
+	return slices.ContainsFunc(st.Fingerprints, secure.Fingerprint.Known)
 }
 
 // takeHand takes the handshake that an offer asks for. We wait if we may: a party
@@ -93,7 +98,7 @@ func takeHand(st *media.Stream, had shield) (sh shield, ok bool) {
 	if sh.Active {
 		sh.Setup = "active"
 	}
-	return sh.with(had), slices.ContainsFunc(st.Fingerprints, secure.Fingerprint.Known)
+	return sh.with(had), proves(st)
 }
 
 // with keeps the keys of the same handshake.
@@ -116,8 +121,9 @@ const (
 )
 
 // taken looks at a line that a party offers: how it is secured, or why it cannot
-// be. had is how it has been.
-func taken(st *media.Stream, policy string, had shield) (sh shield, why string) {
+// be. had is how it has been. Of keys and a handshake, which are both offered, keys are
+// taken, as they ask nothing more of the phone; but not where others read them.
+func taken(st *media.Stream, policy string, had shield, read bool) (sh shield, why string) {
 	sh.Profile, sh.Agreed = st.Proto, true
 	secured := securedProfile(st.Proto)
 	if policy == directory.EncryptionOff {
@@ -126,7 +132,7 @@ func taken(st *media.Stream, policy string, had shield) (sh shield, why string) 
 		}
 		return sh, ""
 	}
-	if shakes(st) {
+	if shakes(st) || read && proves(st) && (had.Manner == shaken || had.Keys == nil) {
 		if hand, ok := takeHand(st, had); ok {
 			return hand, ""
 		}
@@ -145,8 +151,9 @@ func taken(st *media.Stream, policy string, had shield) (sh shield, why string) 
 }
 
 // takenOffer is a party's offer as the call is told of it, and how its lines are
-// secured. why says, if not empty, for what no sound can be taken.
-func takenOffer(offer media.Description, policy string, had []shield) (d media.Description, shields []shield, why string) {
+// secured. read: others may read it on its way. why says, if not empty, for what no
+// sound can be taken.
+func takenOffer(offer media.Description, policy string, had []shield, read bool) (d media.Description, shields []shield, why string) {
 	d = offer.Unkeyed()
 	shields = make([]shield, len(offer.Streams))
 	sound := -1 // the line of sound that is taken: one that is secured, if there is
@@ -160,7 +167,7 @@ func takenOffer(offer media.Description, policy string, had []shield) (d media.D
 		if st.Refused() || !securable(st.Kind) {
 			continue
 		}
-		sh, bad := taken(st, policy, at(had, i))
+		sh, bad := taken(st, policy, at(had, i), read)
 		switch {
 		case bad != "":
 			refuseLine(&d.Streams[i])
@@ -282,7 +289,7 @@ func answeredHand(st *media.Stream, had shield) (sh shield, ok bool) {
 	sh = had
 	sh.Agreed, sh.Manner, sh.Prints, sh.Keys, sh.Ours = true, shaken, st.Fingerprints, nil, nil
 	sh.Active = st.Setup == "passive"
-	return sh.with(had), slices.ContainsFunc(st.Fingerprints, secure.Fingerprint.Known)
+	return sh.with(had), proves(st)
 }
 
 // shielded is a description of ours as it is written; print is of our certificate.

@@ -29,6 +29,7 @@ func TestShieldsAgree(t *testing.T) {
 		policies := rapid.SampledFrom(directory.Encryptions())
 		theirs := policies.Draw(rt, "policy of who answers")
 		m := rapid.SampledFrom([]manner{plain, keyed, shaken}).Draw(rt, "manner")
+		read := rapid.Bool().Draw(rt, "others read what is signalled")
 		beside := rapid.Bool().Draw(rt, "keys beside RTP/AVP")
 		d := media.Description{Streams: []media.Stream{soundLine("RTP/AVP")}}
 		if rapid.Bool().Draw(rt, "a picture") {
@@ -39,7 +40,7 @@ func TestShieldsAgree(t *testing.T) {
 		var a, b []shield
 		for round := range 3 {
 			a = offering(d, a, m, beside)
-			got, next, why := takenOffer(through(rt, shielded(d, a, printA)), theirs, b)
+			got, next, why := takenOffer(through(rt, shielded(d, a, printA)), theirs, b, read)
 			if why != "" {
 				required := theirs == directory.EncryptionRequired && m == plain && !beside
 				if round > 0 || !required && (theirs != directory.EncryptionOff || m == plain) {
@@ -59,7 +60,7 @@ func TestShieldsAgree(t *testing.T) {
 				rt.Fatalf("round %d: the answer: %s, %v", round, why, back.Streams[0])
 			}
 			for i := range a {
-				if m == shaken {
+				if m == shaken || read && (m == keyed || beside) && theirs != directory.EncryptionOff {
 					if x, y := a[i].terms(nil), b[i].terms(nil); x == nil || y == nil || x.Active == y.Active || x.Prints[0].Value() != printB.Value() || y.Prints[0].Value() != printA.Value() {
 						rt.Fatalf("round %d: terms %+v and %+v", round, x, y)
 					}
@@ -112,7 +113,7 @@ func TestBestLineOfSoundIsTaken(t *testing.T) {
 		{"without a key", directory.EncryptionWanted, []media.Stream{bare, avp}, 1},
 		{"without any", directory.EncryptionWanted, []media.Stream{bare}, -1},
 	} {
-		d, shields, why := takenOffer(media.Description{Streams: c.lines}, c.policy, nil)
+		d, shields, why := takenOffer(media.Description{Streams: c.lines}, c.policy, nil, false)
 		got := -1
 		for i := range d.Streams {
 			switch {
@@ -138,7 +139,7 @@ func TestLineThatComesLater(t *testing.T) {
 	d := media.Description{Streams: []media.Stream{soundLine("RTP/AVP"), picture}}
 	answer := func(shields []shield, on ...bool) []shield {
 		said := shielded(d, shields, printA)
-		got, theirs, why := takenOffer(said, directory.EncryptionAuto, nil)
+		got, theirs, why := takenOffer(said, directory.EncryptionAuto, nil, false)
 		if why != "" {
 			t.Fatal(why)
 		}
@@ -172,7 +173,7 @@ func TestFaxIsNotEncrypted(t *testing.T) {
 	fax := soundLine("udptl")
 	fax.Kind, fax.Name = media.Image, "image"
 	for policy, want := range map[string]string{directory.EncryptionRequired: faxInTheClear, directory.EncryptionWanted: ""} {
-		d, _, why := takenOffer(media.Description{Streams: []media.Stream{fax}}, policy, nil)
+		d, _, why := takenOffer(media.Description{Streams: []media.Stream{fax}}, policy, nil, false)
 		if why != want || d.Streams[0].Refused() != (want != "") {
 			t.Errorf("%s: %q, %v", policy, why, d.Streams[0])
 		}
