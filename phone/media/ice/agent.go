@@ -38,6 +38,7 @@ type agent struct {
 	control bool
 	pion    *pion.Agent
 	port    *port
+	leash   *leash
 	ready   chan struct{} // closed when all candidates of ours are known
 
 	mu         sync.Mutex
@@ -53,7 +54,7 @@ func newAgent(s *Socket, control bool, ufrag, pwd string) (*agent, error) {
 		number++
 	}
 	local := netip.AddrPortFrom(s.options.Bind, number)
-	a := &agent{socket: s, control: control, ready: make(chan struct{})}
+	a := &agent{socket: s, control: control, leash: newLeash(), ready: make(chan struct{})}
 	a.port = newPort(local, func(b []byte, to netip.AddrPort) error { return s.write(control, b, to) })
 	p, err := pion.NewAgentWithOptions(a.settings(ufrag, pwd)...)
 	if err != nil {
@@ -77,7 +78,7 @@ func (a *agent) settings(ufrag, pwd string) []pion.AgentOption {
 	networks := []pion.NetworkType{pion.NetworkTypeUDP4, pion.NetworkTypeUDP6}
 	options := []pion.AgentOption{
 		pion.WithLocalCredentials(ufrag, pwd),
-		pion.WithNet(localNet{shared: h.net, addr: a.socket.options.Bind}),
+		pion.WithNet(localNet{shared: h.net, addr: a.socket.options.Bind, leash: a.leash}),
 		pion.WithLoggerFactory(silent{}),
 		pion.WithMulticastDNSMode(pion.MulticastDNSModeDisabled),
 		pion.WithIncludeLoopback(), pion.WithDisableActiveTCP(),
@@ -327,8 +328,14 @@ const maxPacket = 8192
 
 // close ends the agent and waits for its goroutines.
 func (a *agent) close() {
+	select {
+	case <-a.ready:
+	default: // a relay has not answered yet, and need not any more
+		a.leash.cut()
+	}
 	_ = a.port.Close()
 	_ = a.pion.GracefulClose() // it never errs
+	a.leash.cancel()
 }
 
 // wait returns when all candidates of ours are known, or the relays have had

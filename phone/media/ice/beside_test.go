@@ -133,6 +133,39 @@ func talkBeside(t *testing.T, p *party, a *pion.Agent, port uint16, by string) {
 	}
 }
 
+// Who hangs up while a relay has not answered waits for no answer: the relay is not
+// asked to the end.
+func TestRelayIsGoneAtTheEnd(t *testing.T) {
+	mute, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = mute.Close() }()
+	p := openReal(t, Config{Turn: []string{"turn:" + mute.LocalAddr().String()}, User: "u", Password: "p"})
+	buf := make([]byte, 1500)
+	if _, _, err := mute.ReadFromUDP(buf); err != nil { // it is being asked
+		t.Fatal(err)
+	}
+	if err := p.socket.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.host.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const toTheEnd = 7 // requests for each of two components (pion/turn's client.go)
+	asked := 1
+	_ = mute.SetReadDeadline(time.Now().Add(10 * time.Millisecond)) // what came waits already
+	for {
+		if _, _, err := mute.ReadFromUDP(buf); err != nil {
+			break
+		}
+		asked++
+	}
+	if asked >= toTheEnd {
+		t.Errorf("the relay was asked %d times", asked)
+	}
+}
+
 // A relay that is gone costs one call its time, and those after it none.
 func TestRelayIsGone(t *testing.T) {
 	mute, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})

@@ -12,7 +12,8 @@ import (
 // the party was not shown anyway.
 type localNet struct {
 	shared
-	addr netip.Addr
+	addr  netip.Addr
+	leash *leash
 }
 
 // shared is the machine's network.
