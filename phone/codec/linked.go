@@ -44,6 +44,8 @@ func speexMaker() maker {
 	return maker{
 		"speex", clocked(8000, 16000, 32000),
 		func(f Format, _ int) (Decoder, error) { return speex.NewDecoder(int(f.Clock)) },
-		func(f Format, _ int) (Encoder, error) { return speex.NewEncoder(int(f.Clock)) },
+		func(f Format, _ int) (Encoder, error) {
+			return speex.NewEncoder(int(f.Clock), speex.ParseParams(f.Fmtp, int(f.Clock)))
+		},
 	}
 }

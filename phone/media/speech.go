@@ -14,6 +14,9 @@ const (
 	mostPtime  = 60 // as long as sendRoom holds
 )
 
+// primedBy is how much sound makes an encoder that begins anew like one that goes on.
+const primedBy = 60 * time.Millisecond
+
 // speech makes packets of one format from sound at one rate. It belongs to one
 // goroutine at a time.
 type speech struct {
@@ -28,7 +31,8 @@ type speech struct {
 	time      uint32
 	marker    bool // the next packet begins a talkspurt
 	advised   uint
-	still     *still // nil: silence is said like other sound
+	still     *still  // nil: silence is said like other sound
+	past      []int16 // what the encoder heard last, of one that cannot be copied; cap bounds it
 }
 
 // utterance is a packet of a speech; its payload is good until the next.
@@ -59,6 +63,9 @@ func newSpeech(f codec.Format, ptime, rate int) (*speech, error) {
 	size := packetSize(s.encoder, ptime)
 	if r := s.encoder.Rate(); r < slowest || r > mixMost {
 		return nil, fmt.Errorf("%v: %w at %d Hz: agree on 8000 to 48000", f, ErrCannotBridge, r)
+	}
+	if _, copied := s.encoder.(codec.Cloner); !copied {
+		s.past = make([]int16, 0, max(samplesIn(primedBy, s.encoder.Rate()), size)/size*size)
 	}
 	s.frame, s.payload = make([]int16, 0, size), make([]byte, 4*size) // of L16 in two channels
 	return s, nil
@@ -141,6 +148,7 @@ func (s *speech) utter(now time.Duration, to hearer) {
 	if s.mute(now, to) {
 		return
 	}
+	s.recall(s.frame)
 	n, err := s.encoder.Encode(s.payload, s.frame)
 	if err == nil && n > 0 && to != nil {
 		to.hear(utterance{payload: s.payload[:n], time: s.time, marker: s.marker, due: now, lasts: s.ticks(len(s.frame))})
@@ -186,8 +194,17 @@ func (s *speech) ticks(samples int) uint32 {
 	return uint32(samples * int(s.format.Clock) / s.encoder.Rate())
 }
 
+// recall keeps what a copy of the encoder is made to hear.
+func (s *speech) recall(pcm []int16) {
+	if over := len(s.past) + len(pcm) - cap(s.past); over > 0 {
+		s.past = s.past[:copy(s.past, s.past[min(over, len(s.past)):])]
+	}
+	s.past = append(s.past, pcm[:min(len(pcm), cap(s.past)-len(s.past))]...)
+}
+
 // clone gives a speech that goes on from here by itself. A codec that cannot
-// be copied begins anew.
+// be copied (GSM, Speex, G.729: their libraries hide what they know) is made anew and
+// hears once more what the other heard last: then the two know nearly the same.
 func (s *speech) clone() (*speech, error) {
 	c, err := newSpeech(s.format, s.ptime, s.rate)
 	if err != nil {
@@ -198,6 +215,12 @@ func (s *speech) clone() (*speech, error) {
 			return nil, fmt.Errorf("media: %v: %w", s.format, err)
 		}
 	}
+	for past := s.past; len(past) >= cap(c.frame); past = past[cap(c.frame):] {
+		if _, err := c.encoder.Encode(c.payload, past[:cap(c.frame)]); err != nil {
+			return nil, fmt.Errorf("media: %v: %w", s.format, err)
+		}
+	}
+	c.past = append(c.past, s.past...)
 	c.resampler = s.resampler.Clone()
 	c.frame = append(c.frame, s.frame...)
 	c.time, c.marker, c.still = s.time, s.marker, s.still.clone()

@@ -13,7 +13,7 @@ package speex
 //
 // typedef struct { void *state; SpeexBits bits; } tincan_speex;
 //
-// static tincan_speex *tincan_encoder(int mode, int quality, int complexity) {
+// static tincan_speex *tincan_encoder(int mode, int quality, int complexity, int narrow) {
 //   tincan_speex *s = calloc(1, sizeof *s);
 //   if (!s) return 0;
 //   s->state = speex_encoder_init(speex_lib_get_mode(mode));
@@ -21,6 +21,7 @@ package speex
 //   speex_bits_init(&s->bits);
 //   speex_encoder_ctl(s->state, SPEEX_SET_QUALITY, &quality);
 //   speex_encoder_ctl(s->state, SPEEX_SET_COMPLEXITY, &complexity);
+//   if (narrow > 0) speex_encoder_ctl(s->state, SPEEX_SET_MODE, &narrow);
 //   return s;
 // }
 //
@@ -109,13 +110,22 @@ type Encoder struct {
 	state *C.tincan_speex
 }
 
-// NewEncoder makes an encoder for a rate of 8000, 16000 or 32000 Hz.
-func NewEncoder(rate int) (*Encoder, error) {
+// NewEncoder makes an encoder for a rate of 8000, 16000 or 32000 Hz and for what the
+// receiver asks for.
+func NewEncoder(rate int, p Params) (*Encoder, error) {
 	b, err := bandAt(rate)
 	if err != nil {
 		return nil, err
 	}
-	e := &Encoder{b, C.tincan_encoder(C.int(b.mode), quality, complexity)}
+	q, narrow := quality, 0
+	switch {
+	case p.Mode == NoMode:
+	case rate == 8000:
+		narrow = p.Mode
+	default:
+		q = p.Mode
+	}
+	e := &Encoder{b, C.tincan_encoder(C.int(b.mode), C.int(q), complexity, C.int(narrow))}
 	if e.state == nil {
 		return nil, errMemory
 	}

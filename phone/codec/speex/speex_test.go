@@ -37,7 +37,7 @@ func energy(pcm []int16) (sum float64) {
 
 func pair(t testing.TB, rate int) (*Encoder, *Decoder) {
 	t.Helper()
-	e, err := NewEncoder(rate)
+	e, err := NewEncoder(rate, Params{Mode: NoMode})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestWrongLengthsAreErrors(t *testing.T) {
 	if _, err := e.Encode(nil, make([]int16, 320)); err == nil {
 		t.Error("no bytes were enough for two frames")
 	}
-	if _, err := NewEncoder(44100); err == nil {
+	if _, err := NewEncoder(44100, Params{Mode: NoMode}); err == nil {
 		t.Error("44100 Hz was taken")
 	}
 	if _, err := NewDecoder(44100); err == nil {

@@ -125,7 +125,8 @@ func request(b []byte) bool { return (int(b[0])<<8|int(b[1]))&stunClass == stunR
 // addressee gives the user name's first part, that of who is asked (RFC 8445
 // 7.2.2); nil if there is none.
 func addressee(b []byte) []byte {
-	for b = b[stunHeader:]; len(b) >= 4; {
+	b = b[stunHeader:min(len(b), stunHeader+(int(b[2])<<8|int(b[3])))] // more is no part of it
+	for len(b) >= 4 {
 		kind, n := int(b[0])<<8|int(b[1]), int(b[2])<<8|int(b[3])
 		if len(b) < 4+n {
 			return nil
