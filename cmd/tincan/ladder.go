@@ -33,7 +33,7 @@ func rung(w io.Writer, m *traced, whole bool) error {
 		fmt.Fprintf(&b, "%*s  (%s before this not shown: they came too fast)\n", len(ladderTime), "", count(int(m.Lost), "message"))
 	}
 	line := fmt.Sprintf("%s  %-*s  %s  %s", m.Time.Local().Format(ladderTime),
-		phoneWidth, shortAddr(m.Peer), arrow(label(m.Text), m.Out), shorten(m.SIPCallID, callWidth))
+		phoneWidth, shortAddr(m.Peer), arrow(name(m), m.Out), shorten(m.SIPCallID, callWidth))
 	if m.Transport != "udp" {
 		line += " " + m.Transport
 	}
@@ -52,7 +52,16 @@ func shortAddr(a netip.AddrPort) string {
 	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port()).String()
 }
 
-// label is what a message is, such as INVITE 102 +sdp or 200 OK (INVITE).
+// name is what a message is; of IAX2 the first line says it.
+func name(m *traced) string {
+	if m.Transport == "iax2" {
+		first, _, _ := strings.Cut(m.Text, "\n")
+		return first
+	}
+	return label(m.Text)
+}
+
+// label is what a message of SIP is, such as INVITE 102 +sdp or 200 OK (INVITE).
 func label(text string) string {
 	first, _, _ := strings.Cut(text, "\r\n")
 	method, rest, _ := strings.Cut(first, " ")

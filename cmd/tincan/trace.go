@@ -19,9 +19,9 @@ func traceCommand(o *options) *cobra.Command {
 	var call, extension string
 	var verbose bool
 	cmd := &cobra.Command{
-		Use: "trace", Short: "Show SIP messages as they come and go", Args: takes(),
-		Long: `Shows SIP messages as they come and go, until Ctrl-C: the phone on the left, this
-server on the right. Secrets in them are masked. --json prints a message a line.
+		Use: "trace", Short: "Show messages of SIP and IAX2 as they come and go", Args: takes(),
+		Long: `Shows messages of SIP, and frames of IAX2 but those of sound, as they come and go,
+until Ctrl-C: the phone on the left, this server on the right. Secrets in them are masked. --json prints a message a line.
 
 A call's ID is that of tincan calls; it has a Call-ID of its own on each leg. An
 extension's messages are those of its devices, and all from or to its number.`,

@@ -43,7 +43,7 @@ func (x *session) arrive(b []byte, from path) (v sound, ok bool) {
 		x.s.log.Info("iax2: the peer of an encrypted call has moved", "from", x.path.peer, "to", from.peer)
 		x.s.sessions.moved(x, from)
 	}
-	x.s.trace(false, x.path, b)
+	x.s.trace(false, x.path, x.ours, b)
 	return x.ordered(&f)
 }
 

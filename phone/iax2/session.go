@@ -161,7 +161,7 @@ func (x *session) send(f frame.Full, plain bool) {
 // write sends the bytes of a full frame.
 func (x *session) write(b []byte, seal *proof.Cipher) {
 	x.told = b[9]
-	x.s.trace(true, x.path, b)
+	x.s.trace(true, x.path, x.ours, b)
 	if seal != nil {
 		var err error
 		if x.sealing, err = seal.Seal(x.sealing[:0], b); err != nil {

@@ -52,7 +52,7 @@ func (s *Server) stranger(b []byte, from path) {
 		}
 		s.begins(&f, from, len(b))
 	case frame.Poke:
-		s.trace(false, from, b)
+		s.trace(false, from, 0, b)
 		s.answer(&f, frame.Pong, nil, from, len(b))
 	case frame.Ack, frame.Inval, frame.Vnak, frame.Pong, frame.CallToken, frame.TxCnt, frame.TxAcc:
 		s.Counts.Strangers.Add(1)
@@ -80,14 +80,13 @@ func (s *Server) answer(f *frame.Full, c frame.Command, e *frame.Elements, to pa
 	if len(b) > most {
 		return false
 	}
-	s.trace(true, to, b)
+	s.trace(true, to, 0, b)
 	to.port.send(to, b)
 	return true
 }
 
 // begins takes a frame that begins a call or a registration.
 func (s *Server) begins(f *frame.Full, from path, size int) {
-	s.trace(false, from, frame.AppendFull(nil, *f))
 	e, err := frame.ParseElements(f.Payload)
 	if err != nil {
 		s.Counts.Malformed.Add(1)
@@ -117,6 +116,7 @@ func (s *Server) begins(f *frame.Full, from path, size int) {
 	}
 	x.mu.Lock()
 	defer x.unlock()
+	s.trace(false, from, x.ours, frame.AppendFull(nil, *f))
 	x.iseq = f.OSeq + 1
 	x.party.take(f)
 }

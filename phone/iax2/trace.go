@@ -19,15 +19,10 @@ func wireID(number uint16, peer netip.AddrPort) string {
 }
 
 // trace publishes a full frame, in the clear and without secrets, for who watches; it
-// costs nothing while nobody does.
-func (s *Server) trace(out bool, p path, b []byte) {
+// costs nothing while nobody does. number is ours of the session; 0: there is none.
+func (s *Server) trace(out bool, p path, number uint16, b []byte) {
 	if !s.watched.Load() || s.cfg.Bus == nil {
 		return
-	}
-	source, dest := frame.Numbers(b)
-	number := dest
-	if out {
-		number = source
 	}
 	local := netip.AddrPortFrom(p.local, p.port.local.Port())
 	if !p.local.IsValid() {
@@ -35,6 +30,6 @@ func (s *Server) trace(out bool, p path, b []byte) {
 	}
 	s.cfg.Bus.Publish(event.Message{
 		Time: time.Now(), Out: out, Transport: Transport, Local: local, Peer: p.peer,
-		SIPCallID: wireID(number, p.peer), Text: frame.Summary(bytes.Clone(b)),
+		SIPCallID: wireID(number, p.peer), Text: frame.Detail(bytes.Clone(b)),
 	})
 }
