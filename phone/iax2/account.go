@@ -11,8 +11,6 @@ import (
 	"tincan/phone/iax2/frame"
 )
 
-type addrPort = netip.AddrPort
-
 // account is who calls or is called.
 type account struct {
 	ref        string // destination form, or call.Stranger
@@ -36,6 +34,11 @@ func (s *Server) accountOf(snap *directory.Snapshot, user string) (account, bool
 	}
 	if t, ok := snap.IAX2TrunkByUser(user); ok {
 		return trunkAccount(s, t), true
+	}
+	for _, t := range snap.Trunks() { // where we register: it proves itself by the secret that is between us
+		if t.IAX2() && t.Register && t.Username == user {
+			return trunkAccount(s, t), true
+		}
 	}
 	return account{}, false
 }

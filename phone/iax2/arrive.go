@@ -24,7 +24,7 @@ func (x *session) arrive(b []byte, from path) (v sound, ok bool) {
 	if x.keys != nil {
 		opened, ok := x.openFull(b)
 		if !ok {
-			x.s.Counts.Forged.Add(1)
+			x.s.counts.Forged.Add(1)
 			x.unreadable(b)
 			return v, false
 		}
@@ -32,12 +32,12 @@ func (x *session) arrive(b []byte, from path) (v sound, ok bool) {
 	}
 	f, err := frame.ParseFull(b)
 	if err != nil {
-		x.s.Counts.Malformed.Add(1)
+		x.s.counts.Malformed.Add(1)
 		return v, false
 	}
 	if from.peer != x.path.peer {
 		if x.keys == nil || !x.fresh(&f) {
-			x.s.Counts.Strangers.Add(1)
+			x.s.counts.Strangers.Add(1)
 			return v, false
 		}
 		x.s.log.Info("iax2: the peer of an encrypted call has moved", "from", x.path.peer, "to", from.peer)

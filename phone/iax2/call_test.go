@@ -323,7 +323,7 @@ func TestEncrypted(t *testing.T) {
 			if i := h.leg(t).Info(); i.Encryption == "" {
 				t.Error("the leg does not say that it is encrypted")
 			}
-			if n := h.iax2.Counts.Forged.Load(); n != 0 {
+			if n := h.iax2.counts.Forged.Load(); n != 0 {
 				t.Errorf("%d frames could not be opened", n)
 			}
 		}
@@ -412,7 +412,7 @@ func TestTrunkFramesShareDatagrams(t *testing.T) {
 							t.Errorf("end %d hears the tone in %.2f", i, got)
 						}
 					}
-					if n := a.iax2.Counts.Forged.Load() + b.iax2.Counts.Forged.Load(); n != 0 {
+					if n := a.iax2.counts.Forged.Load() + b.iax2.counts.Forged.Load(); n != 0 {
 						t.Errorf("%d frames could not be opened", n)
 					}
 				})

@@ -1,6 +1,7 @@
 package iax2
 
 import (
+	"net/netip"
 	"time"
 
 	"tincan/phone/call"
@@ -41,7 +42,7 @@ func (c *incoming) take(f *frame.Full) {
 	}
 	e, err := frame.ParseElements(f.Payload)
 	if err != nil {
-		c.session.s.Counts.Malformed.Add(1)
+		c.session.s.counts.Malformed.Add(1)
 		return
 	}
 	switch {
@@ -62,9 +63,13 @@ func (c *incoming) begin() {
 	snap := x.s.cfg.Directory.Snapshot()
 	known := false
 	if c.account, known = x.s.accountOf(snap, c.set.Username); !known {
-		if t, ok := trunkAt(snap, x.path.peer); ok {
+		if t, ok := x.s.trunkAt(snap, x.path.peer); ok {
 			c.account = trunkAccount(x.s, t)
-			c.accepted()
+			if c.account.encryption == "required" { // a key is made of what both know
+				c.proof.begin(c, x)
+			} else {
+				c.accepted()
+			}
 			return
 		}
 		if c.set.Username == "" && x.s.public(c.set.CalledNumber) {
@@ -160,8 +165,19 @@ func (c *incoming) admit(l *leg) (call.Cause, bool) {
 	return call.Cause{}, true
 }
 
-// trunkAt finds the trunk whose calls come from an address without proof.
-func trunkAt(snap *directory.Snapshot, peer addrPort) (*directory.Trunk, bool) {
-	t, ok := snap.IAX2TrunkFor(peer)
-	return t, ok && t.Accept == ""
+// trunkAt finds the trunk whose calls come from an address without proof: one that is
+// known by its address, or where we are registered just there.
+func (s *Server) trunkAt(snap *directory.Snapshot, peer netip.AddrPort) (*directory.Trunk, bool) {
+	if t, ok := snap.IAX2TrunkFor(peer); ok {
+		return t, t.Accept == ""
+	}
+	for _, k := range s.links.all() {
+		k.mu.Lock()
+		t, there := k.trunk, k.state == Registered && k.target == peer
+		k.mu.Unlock()
+		if there {
+			return t, true
+		}
+	}
+	return nil, false
 }

@@ -33,12 +33,12 @@ func (f *flow) full(v sound) {
 func (f *flow) mini(low uint16, rest, payload []byte) {
 	if k := f.x.sealed.Load(); k != nil {
 		if rest == nil { // in the clear among other calls, though encryption was agreed
-			f.x.s.Counts.Forged.Add(1)
+			f.x.s.counts.Forged.Add(1)
 			return
 		}
 		var ok bool
 		if low, payload, ok = k.openMini(rest, f.in.time, &f.in.room); !ok {
-			f.x.s.Counts.Forged.Add(1)
+			f.x.s.counts.Forged.Add(1)
 			return
 		}
 	}

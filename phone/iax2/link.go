@@ -95,7 +95,6 @@ func (ls *links) all() []*link {
 
 // Reload takes what the directory says of trunks now.
 func (s *Server) Reload() {
-	s.links.s = s
 	snap := s.cfg.Directory.Snapshot()
 	for _, t := range snap.Trunks() {
 		if t.IAX2() {
@@ -360,7 +359,7 @@ func (e *enrolment) take(f *frame.Full) {
 	}
 	got, err := frame.ParseElements(f.Payload)
 	if err != nil {
-		x.s.Counts.Malformed.Add(1)
+		x.s.counts.Malformed.Add(1)
 		return
 	}
 	switch f.Command() {

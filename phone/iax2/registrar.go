@@ -60,7 +60,7 @@ func (r *registrar) take(f *frame.Full) {
 	}
 	e, err := frame.ParseElements(f.Payload)
 	if err != nil {
-		x.s.Counts.Malformed.Add(1)
+		x.s.counts.Malformed.Add(1)
 		return
 	}
 	if r.challenge == nil {
@@ -75,7 +75,7 @@ func (r *registrar) ask(e *frame.Elements) {
 	x := r.session
 	known := false
 	r.account, known = x.s.accountOf(x.s.cfg.Directory.Snapshot(), e.Username)
-	if t := r.account.trunk; t != nil && t.Accept != "register" {
+	if t := r.account.trunk; t != nil && t.Accept != "register" { // it calls, and registers nowhere
 		known = false
 	}
 	r.decoy = !known

@@ -71,7 +71,7 @@ type Counts struct {
 
 // Server speaks IAX2. Safe for any goroutine.
 type Server struct {
-	Counts
+	counts   Counts
 	cfg      Config
 	log      *slog.Logger
 	settings atomic.Pointer[Settings]
@@ -108,7 +108,7 @@ func New(c Config, set Settings) *Server {
 	s := &Server{cfg: c, log: c.Logger, stop: make(chan struct{}), tokens: proof.NewTokens(), refusals: map[netip.Addr]time.Time{}}
 	s.sessions.theirs, s.sessions.at = map[remote]*session{}, map[netip.Addr]int{}
 	s.bundles.of = map[path]*bundle{}
-	s.links.of = map[string]*link{}
+	s.links.s, s.links.of = s, map[string]*link{}
 	s.settings.Store(&set)
 	return s
 }
@@ -142,6 +142,23 @@ func (s *Server) Listen(addr string) (netip.AddrPort, error) {
 	s.mu.Unlock()
 	s.tasks.Go(func() { p.run(func(d *udp.Datagram) { s.receive(p, d) }) })
 	return p.local, nil
+}
+
+// Counts are what came to nothing.
+func (s *Server) Counts() *Counts { return &s.counts }
+
+// Sessions is the number of calls, registrations and probes alive.
+func (s *Server) Sessions() int { return s.sessions.count() }
+
+// Sent counts the datagrams sent since the start, and the system calls for them.
+func (s *Server) Sent() (datagrams, batches uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.ports {
+		datagrams += p.sent.Load()
+		batches += p.batch.Load()
+	}
+	return datagrams, batches
 }
 
 // Start begins what goes on by itself: registrations, probes.
@@ -209,7 +226,7 @@ func (x *session) tick(now time.Time) {
 // receive takes a datagram.
 func (s *Server) receive(p *port, d *udp.Datagram) {
 	if d.Cut {
-		s.Counts.Malformed.Add(1)
+		s.counts.Malformed.Add(1)
 		return
 	}
 	from := path{p, d.Peer, d.Local}
@@ -222,7 +239,7 @@ func (s *Server) receive(p *port, d *udp.Datagram) {
 		s.trunk(d.Data, from)
 	case frame.KindMiniVideo: // no call of ours has pictures
 	default:
-		s.Counts.Malformed.Add(1)
+		s.counts.Malformed.Add(1)
 	}
 }
 
@@ -268,7 +285,7 @@ func (x *session) from(p path, source uint16) bool {
 func (s *Server) mini(b []byte, from path) {
 	m, err := frame.ParseMini(b)
 	if err != nil {
-		s.Counts.Malformed.Add(1)
+		s.counts.Malformed.Add(1)
 		return
 	}
 	if f := s.flowOf(from, m.Source); f != nil {
@@ -282,7 +299,7 @@ func (s *Server) flowOf(from path, number uint16) *flow {
 			return f
 		}
 	}
-	s.Counts.Strangers.Add(1)
+	s.counts.Strangers.Add(1)
 	return nil
 }
 
@@ -290,13 +307,13 @@ func (s *Server) flowOf(from path, number uint16) *flow {
 func (s *Server) trunk(b []byte, from path) {
 	t, err := frame.ParseTrunk(b)
 	if err != nil {
-		s.Counts.Malformed.Add(1)
+		s.counts.Malformed.Add(1)
 		return
 	}
 	for {
 		e, more, err := t.Next()
 		if err != nil {
-			s.Counts.Malformed.Add(1)
+			s.counts.Malformed.Add(1)
 			return
 		}
 		if !more {

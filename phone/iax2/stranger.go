@@ -32,12 +32,12 @@ func printOf(f *frame.Full) fingerprint {
 
 func (s *Server) stranger(b []byte, from path) {
 	if g := s.cfg.Gate; g != nil && !g.Allow(from.peer) {
-		s.Counts.Held.Add(1)
+		s.counts.Held.Add(1)
 		return
 	}
 	f, err := frame.ParseFull(b)
 	if err != nil || f.Source == 0 {
-		s.Counts.Malformed.Add(1)
+		s.counts.Malformed.Add(1)
 		return
 	}
 	if f.Type != frame.IAX {
@@ -55,7 +55,7 @@ func (s *Server) stranger(b []byte, from path) {
 		s.trace(false, from, 0, b)
 		s.answer(&f, frame.Pong, nil, from, len(b))
 	case frame.Ack, frame.Inval, frame.Vnak, frame.Pong, frame.CallToken, frame.TxCnt, frame.TxAcc:
-		s.Counts.Strangers.Add(1)
+		s.counts.Strangers.Add(1)
 	default:
 		s.unknown(&f, from)
 	}
@@ -63,7 +63,7 @@ func (s *Server) stranger(b []byte, from path) {
 
 // unknown says that there is no such call.
 func (s *Server) unknown(f *frame.Full, from path) {
-	s.Counts.Strangers.Add(1)
+	s.counts.Strangers.Add(1)
 	s.answer(f, frame.Inval, nil, from, miniFull+len(f.Payload))
 }
 
@@ -89,7 +89,7 @@ func (s *Server) answer(f *frame.Full, c frame.Command, e *frame.Elements, to pa
 func (s *Server) begins(f *frame.Full, from path, size int) {
 	e, err := frame.ParseElements(f.Payload)
 	if err != nil {
-		s.Counts.Malformed.Add(1)
+		s.counts.Malformed.Add(1)
 		return
 	}
 	now := time.Now()
@@ -138,7 +138,7 @@ const (
 
 // tokenless refuses who cannot show that it is where it says, and says so in the log.
 func (s *Server) tokenless(f *frame.Full, from path, size int) {
-	s.Counts.Tokenless.Add(1)
+	s.counts.Tokenless.Add(1)
 	s.refuse(f, "call token required", from, size)
 	a, now := from.peer.Addr(), time.Now()
 	s.mu.Lock()

@@ -43,7 +43,7 @@ func (l *leg) pressed(key rune) {
 func (l *leg) command(f *frame.Full) {
 	e, err := frame.ParseElements(f.Payload)
 	if err != nil {
-		l.x.s.Counts.Malformed.Add(1)
+		l.x.s.counts.Malformed.Add(1)
 		return
 	}
 	switch f.Command() {
