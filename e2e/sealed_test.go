@@ -57,3 +57,31 @@ func TestEncryptedCallIsRecorded(t *testing.T) {
 	}
 	hangUp(t, a, b)
 }
+
+// A phone whose RTCP has a port of its own, with a handshake of its own (baresip),
+// says what it hears.
+func TestReportsByDTLSWithoutMux(t *testing.T) {
+	t.Parallel()
+	for _, calls := range []bool{true, false} {
+		t.Run(map[bool]string{true: "it calls", false: "it is called"}[calls], func(t *testing.T) {
+			t.Parallel()
+			s := startServer(t, people(ada, bob))
+			a, b := baresip(t, s, ada, by(s, "tls"), encrypted("dtls")), baresip(t, s, bob)
+			from, to, number := a, b, bob
+			if !calls {
+				from, to, number = b, a, ada
+			}
+			connect(t, from, to, number)
+			hearEachOther(t, a, adaTone, b, bobTone)
+			s.awaitFared(t, s.onlyCall(t), func(f *fared) bool {
+				for _, p := range f.Parties {
+					if p.Party == "extension:"+ada && len(p.Samples) > 0 && p.Samples[len(p.Samples)-1][4] > 4 {
+						return true
+					}
+				}
+				return false
+			})
+			hangUp(t, a, b)
+		})
+	}
+}

@@ -15,12 +15,22 @@ import (
 //	                then the latch: who has the key is the party, from wherever
 //	to the party:   the header's place on the line, then encrypted
 //
-// With DTLS a handshake finds the keys; until then nothing passes.
+// With DTLS a handshake finds the keys; until then nothing passes. Where RTCP has a port
+// of its own it has a handshake of its own too (RFC 5764 4.1): aside.
 type guard struct {
 	session *secure.Session  // nil: none, or its keys are not known yet
 	on      bool             // nothing passes in the clear
 	past    *secure.Position // of an earlier process, until there is a session
 	terms   *secure.Terms    // of the handshake; nil: keys are given
+	shake   *secure.Handshake
+	aside   aside
+}
+
+// aside is how RTCP on its own port is secured, when that is not as RTP is. Its keys
+// are not kept for another process, in which there are no reports then.
+type aside struct {
+	on      bool
+	session *secure.Session // nil: its keys are not known
 	shake   *secure.Handshake
 }
 
@@ -37,13 +47,16 @@ func (r *RTP) settle(remote Remote) error {
 	case known:
 		return nil
 	case found:
-		g.terms = terms
+		g.terms, g.aside.on = terms, !remote.Mux
 		return g.configure(remote.Keys)
 	}
 	g.forget()
-	g.on, g.terms = true, terms
+	g.on, g.terms, g.aside.on = true, terms, !remote.Mux
 	if !r.closed {
-		g.shake = r.shake(*terms)
+		g.shake = r.shake(*terms, false)
+		if g.aside.on {
+			g.aside.shake = r.shake(*terms, true)
+		}
 	}
 	return nil
 }
@@ -53,22 +66,52 @@ func (g *guard) forget() {
 	if g.shake != nil {
 		g.shake.Close()
 	}
-	g.terms, g.shake = nil, nil
+	if g.aside.shake != nil {
+		g.aside.shake.Close()
+	}
+	g.terms, g.shake, g.aside = nil, nil, aside{}
 }
 
-// shake begins a handshake. Called with mu held.
-func (r *RTP) shake(terms secure.Terms) (h *secure.Handshake) {
+// shake begins a handshake, of RTP or of RTCP's own port. Called with mu held.
+func (r *RTP) shake(terms secure.Terms, control bool) (h *secure.Handshake) {
 	return secure.StartHandshake(secure.HandshakeConfig{
 		Terms: terms, Group: &r.engine.handshakes,
 		Send: func(b []byte) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			if !r.closed {
+			switch {
+			case r.closed:
+			case control:
+				r.put(true, b, r.control.to)
+			default:
 				r.put(false, b, r.latch.to)
 			}
 		},
-		Done: func(k secure.Keys, err error) { r.shaken(&terms, k, err) },
+		Done: func(k secure.Keys, err error) {
+			if control {
+				r.shakenAside(&terms, k, err)
+				return
+			}
+			r.shaken(&terms, k, err)
+		},
 	})
+}
+
+// shakenAside takes what came of RTCP's handshake. Who begins none has its sound
+// without reports.
+func (r *RTP) shakenAside(terms *secure.Terms, k secure.Keys, err error) {
+	if err != nil {
+		return
+	}
+	s, err := secure.New(k)
+	if err != nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if g := &r.guard; g.aside.on && g.terms != nil && g.terms.Same(terms) && !r.closed {
+		g.aside.session = s
+	}
 }
 
 // shaken takes what came of a handshake.
@@ -87,6 +130,22 @@ func (r *RTP) shaken(terms *secure.Terms, k secure.Keys, err error) {
 		}
 	case r.events.Worn != nil: // the keys are worth keeping
 		r.events.Worn()
+	}
+}
+
+// takeHandshakeAside takes a datagram of RTCP's handshake, from the host that media is
+// with.
+func (r *RTP) takeHandshakeAside(b []byte, from netip.AddrPort) {
+	switch {
+	case r.guard.aside.shake == nil:
+		r.discarded.Malformed++
+	case !r.latch.led && from != r.control.to && from.Addr() != r.latch.to.Addr():
+		r.discarded.Strangers++
+	default:
+		if !r.latch.led && r.guard.aside.session == nil {
+			r.control.to = from
+		}
+		r.guard.aside.shake.Take(b)
 	}
 }
 
@@ -189,13 +248,25 @@ func (r *RTP) unseal(b []byte) ([]byte, bool) {
 	return plain, r.believed(err)
 }
 
-func (r *RTP) unsealControl(b []byte) ([]byte, bool) {
-	if r.guard.session == nil {
+func (r *RTP) unsealControl(control bool, b []byte) ([]byte, bool) {
+	s := r.guard.of(control)
+	switch {
+	case s == nil && control && r.guard.aside.on: // agreed with an earlier process, or about to be: no sound is lost
+		return nil, false
+	case s == nil:
 		r.discarded.Forged++
 		return nil, false
 	}
-	plain, err := r.guard.session.UnprotectControl(b)
+	plain, err := s.UnprotectControl(b)
 	return plain, r.believed(err)
+}
+
+// of gives the session of a port; nil: its keys are not known.
+func (g *guard) of(control bool) *secure.Session {
+	if control && g.aside.on {
+		return g.aside.session
+	}
+	return g.session
 }
 
 func (r *RTP) believed(err error) bool {
@@ -219,15 +290,16 @@ func (r *RTP) prove(from netip.AddrPort, h rtp.Header, now time.Duration) (ok, m
 
 // sealed sends a packet encrypted. Called with a Session, or with none yet.
 func (r *RTP) sealed(control bool, b []byte, to netip.AddrPort) bool {
-	if r.guard.session == nil {
+	s := r.guard.of(control)
+	if s == nil {
 		r.discarded.Unsent++
 		return false
 	}
 	buf := r.engine.scratch.Get().(*[]byte)
 	defer r.engine.scratch.Put(buf)
-	protect := r.guard.session.Protect
+	protect := s.Protect
 	if rtp.Classify(b) == rtp.Control {
-		protect = r.guard.session.ProtectControl
+		protect = s.ProtectControl
 	}
 	out, err := protect(*buf, b)
 	if err != nil {

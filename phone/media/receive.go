@@ -73,6 +73,9 @@ func (r *RTP) take(control bool, b []byte, from netip.AddrPort, now time.Duratio
 		return false, r.takeOpaque(kind, from, now)
 	case kind == rtp.DTLS && !control:
 		return r.takeHandshake(b, from, now), false
+	case kind == rtp.DTLS:
+		r.takeHandshakeAside(b, from)
+		return false, false
 	}
 	r.discarded.Malformed++
 	return false, false
@@ -136,7 +139,7 @@ func (r *RTP) admit(from netip.AddrPort, h rtp.Header, now time.Duration) (ok, m
 // its own, or from RTP's when multiplexed.
 func (r *RTP) takeControl(control bool, b []byte, from netip.AddrPort, now time.Duration) (ok bool) {
 	if r.guard.on {
-		if b, ok = r.unsealControl(b); !ok {
+		if b, ok = r.unsealControl(control, b); !ok {
 			return false
 		}
 		r.in.datagram = b
