@@ -1,0 +1,150 @@
+package e2e
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"testing"
+
+	"tincan/e2e/peer"
+)
+
+// asteriskPeer is a section of iax.conf; it knows Tincan as tincan.
+func asteriskPeer(more string) string {
+	return "disallow=all\nallow=g722\nallow=alaw\nallow=ulaw\ntrunktimestamps=yes\n[tincan]\ntype=friend\nusername=tincan\ncontext=in\n" + more
+}
+
+// asteriskNumbers gives back at bob's number what it hears, has a tone at 1004, and
+// at 5 says who calls and exchanges keys.
+const asteriskNumbers = "[in]\nexten => " + bob + `,1,Answer()
+ same => n,Echo()
+exten => 1004,1,Answer()
+ same => n,Milliwatt()
+exten => 5,1,Answer()
+ same => n,Verbose(0,caller ${CALLERID(num)} is ${CALLERID(name)})
+ same => n,Read(key,,1,,,15)
+ same => n,Verbose(0,key was ${key})
+ same => n,SendDTMF(7)
+ same => n,Echo()
+`
+
+// sisterByIAX2 is a trunk to an Asterisk, or from it.
+func sisterByIAX2(settings string) string { return sister(ada, "protocol = \"iax2\"\n"+settings) }
+
+// variants are what both sides may agree on, in the words of each.
+var variants = map[string]struct{ asterisk, tincan string }{
+	"clear":     {"requirecalltoken=yes\n", `encryption = "off"`},
+	"encrypted": {"encryption=yes\nforceencryption=yes\n", `encryption = "required"`},
+	"trunking":  {"trunk=yes\n", "encryption = \"off\"\ntrunking = true"},
+}
+
+// TestAsteriskIsTheCarrier: Tincan registers at an Asterisk, which wants tokens;
+// calls go both ways. In an encrypted call Asterisk changes its key at once.
+func TestAsteriskIsTheCarrier(t *testing.T) {
+	for name, both := range variants {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := peer.StartAsterisk(t, peer.AsteriskSpec{
+				IAX: asteriskPeer("secret=between-us\nhost=dynamic\n" + both.asterisk), Dialplan: asteriskNumbers,
+			})
+			s := startServer(t, people(ada)+sisterByIAX2(registersAt(a.Address(), both.tincan)))
+			s.awaitTrunk(t, "sister", "registered")
+			talkWithAsterisk(t, s, a)
+		})
+	}
+}
+
+// TestAsteriskRegistersHere: the other way round.
+func TestAsteriskRegistersHere(t *testing.T) {
+	for name, both := range variants {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startServer(t, people(ada)+sisterByIAX2(registersHere+"\n"+both.tincan))
+			a := peer.StartAsterisk(t, peer.AsteriskSpec{
+				IAX: fmt.Sprintf("register => tincan:between-us@%s\n", s.addressIAX2()) +
+					asteriskPeer(fmt.Sprintf("secret=between-us\nhost=127.0.0.1\nport=%d\n", s.iax2)+both.asterisk),
+				Dialplan: asteriskNumbers,
+			})
+			s.awaitTrunk(t, "sister", "registered here")
+			talkWithAsterisk(t, s, a)
+		})
+	}
+}
+
+// TestAsteriskByKeys: no password, each side has the other's public key.
+func TestAsteriskByKeys(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, people(ada))
+	private, public := keyPair(t)
+	a := peer.StartAsterisk(t, peer.AsteriskSpec{
+		IAX:      asteriskPeer(fmt.Sprintf("auth=rsa\ninkeys=ours\noutkey=theirs\nhost=127.0.0.1\nport=%d\n", s.iax2)),
+		Dialplan: asteriskNumbers,
+		Keys:     map[string]string{"ours.pub": string(s.tincan(t, "trunk", "key")), "theirs.key": private},
+	})
+	s.apply(t, people(ada)+sisterByIAX2(fmt.Sprintf(
+		"address = %q\naccept = \"digest\"\nusername = \"tincan\"\nkey = %q\nencryption = \"off\"", a.Address(), public)))
+	talkWithAsterisk(t, s, a)
+}
+
+// TestOpusByAsterisk: Asterisk hands Opus on, which it can name in 64 bits alone.
+func TestOpusByAsterisk(t *testing.T) {
+	t.Parallel()
+	a := peer.StartAsterisk(t, peer.AsteriskSpec{
+		IAX: "disallow=all\nallow=opus\n[tincan]\ntype=friend\nsecret=between-us\nhost=dynamic\ncontext=in\n", Dialplan: asteriskNumbers,
+	})
+	s := startServer(t, people(ada)+sisterByIAX2(registersAt(a.Address(), `encryption = "off"`)))
+	s.awaitTrunk(t, "sister", "registered")
+	phone := baresip(t, s, ada, codec("opus"))
+	phone.Dial(t, "9"+bob)
+	phone.AwaitEstablished(t)
+	phone.Ear().Hears(t, adaTone)
+	phone.Hangup(t)
+	s.awaitNoCalls(t)
+}
+
+// talkWithAsterisk calls both ways, hears, and exchanges names and keys.
+func talkWithAsterisk(t *testing.T, s *server, a *peer.Asterisk) {
+	t.Helper()
+	phone := baresip(t, s, ada, codec("g722"))
+	phone.Dial(t, "9"+bob)
+	phone.AwaitEstablished(t)
+	phone.Ear().Hears(t, adaTone)
+	phone.Hangup(t)
+	phone.AwaitClosed(t)
+	phone.Dial(t, "95")
+	phone.AwaitEstablished(t)
+	a.Await(t, "caller "+ada+" is Phone "+ada)
+	phone.Digit(t, "5")
+	a.Await(t, "key was 5")
+	phone.AwaitDigit(t, "7")
+	phone.Hangup(t)
+	phone.AwaitClosed(t)
+	s.awaitNoCalls(t)
+	a.Send(t, "channel originate IAX2/tincan/"+ada+" application Milliwatt")
+	phone.AwaitIncoming(t)
+	phone.Answer(t)
+	phone.AwaitEstablished(t)
+	phone.Ear().Hears(t, 1004)
+	a.Send(t, "channel request hangup all")
+	phone.AwaitClosed(t)
+	s.awaitNoCalls(t)
+}
+
+// keyPair makes an RSA key as Asterisk's astgenkey does.
+func keyPair(t *testing.T) (private, public string) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(kind string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
+	return block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)), block("PUBLIC KEY", der)
+}
