@@ -247,7 +247,7 @@ func (s *Server) receive(p *port, d *udp.Datagram) {
 func (s *Server) full(b []byte, from path) {
 	source, dest := frame.Numbers(b)
 	x := s.find(from, source, dest)
-	if x == nil {
+	if x == nil || dest == 0 && x.others(b) {
 		s.stranger(b, from)
 		return
 	}
@@ -260,6 +260,17 @@ func (s *Server) full(b []byte, from path) {
 			f.full(v)
 		}
 	}
+}
+
+// others tells whether a frame begins another session with the number of this one.
+func (x *session) others(b []byte) bool {
+	f, err := frame.ParseFull(b)
+	if err != nil || !f.Is(frame.New) && !f.Is(frame.RegReq) && !f.Is(frame.RegRel) {
+		return false
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.first != (fingerprint{}) && x.first != printOf(&f)
 }
 
 // find gives the session of a full frame. A frame that names ours must come from its

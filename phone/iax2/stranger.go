@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"tincan/phone/call"
 	"tincan/phone/iax2/frame"
 )
 
@@ -97,11 +98,18 @@ func (s *Server) begins(f *frame.Full, from path, size int) {
 	case e.CallToken.Present && s.tokens.Valid(e.CallToken.Value, from.peer, now):
 	case e.CallToken.Present:
 		t := &frame.Elements{CallToken: frame.Some(s.tokens.Issue(from.peer, now))}
-		s.answer(f, frame.CallToken, t, from, size)
+		if !s.answer(f, frame.CallToken, t, from, size) {
+			s.counts.Tokenless.Add(1)
+		}
 		return
 	case !s.optional(from.peer.Addr()):
 		s.tokenless(f, from, size)
 		return
+	}
+	if old := s.sessions.of(from.peer, f.Source); old != nil { // its peer has started anew
+		old.mu.Lock()
+		old.lose(call.Interrupted.Why("the other side has started anew"))
+		old.unlock()
 	}
 	x := s.newSession(from, f.Source, true)
 	x.first = printOf(f)
