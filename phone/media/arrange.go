@@ -239,7 +239,7 @@ func (b *Bridge) change(i int, from, to *path) {
 	}
 	switch pending := from.landing.Load(); {
 	case to.relayed && !from.relayed && m != nil:
-		to.landing.Store(&landing{e, m})
+		to.landing.Store(b.landing(i))
 	case to.relayed && pending != nil:
 		to.landing.Store(pending)
 	case !to.relayed && from.relayed && pending == nil:
@@ -248,6 +248,17 @@ func (b *Bridge) change(i int, from, to *path) {
 			to.lessons.Store(newLessons(from, e, m))
 		}
 	}
+}
+
+// landing is what must be said before what flow i says is handed on again. Where the
+// codec has a memory, and is still the one of both, that may wait for a pause.
+func (b *Bridge) landing(i int) *landing {
+	l := &landing{ear: b.ears[i], mouth: b.mouths[1-i]}
+	f, _ := firstSound(b.terms[1-i].Accepts)
+	if !remembers(f) || l.mouth.format != f || !l.ear.serves(b.terms[i]) {
+		l.held = landWithin
+	}
+	return l
 }
 
 func sameTerms(a, b [2]Terms) bool {

@@ -97,34 +97,13 @@ func (p *path) leave(from Flow) {
 // cut makes the next packet a splice.
 func (p *path) cut() { p.source.Store(new(Run)) }
 
-// landing is what is still to be said when packets are handed on again that
-// were decoded before.
-type landing struct {
-	ear   *ear
-	mouth *mouth
-}
-
-// land says it, before a packet. It is for the goroutine that delivers, so that
-// nothing is overtaken.
-func (p *path) land(pkt *Packet) {
-	l := p.landing.Swap(nil)
-	if l == nil {
-		return
-	}
-	l.ear.drain(l.mouth, pkt.Arrival)
-	if l.mouth.wants() { // a packet of whole frames is filled up with what comes next
-		(&transcoder{l.ear, l.mouth}).carry(pkt)
-	}
-	l.mouth.finish(pkt.Arrival)
-}
-
 // Deliver carries a packet.
 func (p *path) Deliver(pkt *Packet) {
-	if pkt.Type == Media && p.landing.Load() != nil {
-		p.land(pkt)
+	if pkt.Format != nil && p.landing.Load() != nil && p.land(pkt) {
+		return
 	}
 	if pkt.Format == nil { // RTCP, ZRTP, STUN
-		if p.relayed && !p.bare {
+		if p.relayed && !p.bare && p.landing.Load() == nil {
 			p.to.Deliver(pkt)
 		}
 		return
