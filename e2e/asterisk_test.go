@@ -88,6 +88,55 @@ func TestAsteriskByKeys(t *testing.T) {
 	talkWithAsterisk(t, s, a)
 }
 
+// TestCallByAsteriskOutlivesKill: Asterisk notices nothing of our end and new
+// beginning, in an encrypted call too.
+func TestCallByAsteriskOutlivesKill(t *testing.T) {
+	for _, name := range []string{"clear", "encrypted"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			both := variants[name]
+			a := peer.StartAsterisk(t, peer.AsteriskSpec{
+				IAX: asteriskPeer("secret=between-us\nhost=dynamic\n" + both.asterisk), Dialplan: asteriskNumbers,
+			})
+			s := startServer(t, people(ada)+sisterByIAX2(registersAt(a.Address(), both.tincan)))
+			s.awaitTrunk(t, "sister", "registered")
+			phone := baresip(t, s, ada, codec("g722"))
+			phone.Dial(t, "9"+bob)
+			phone.AwaitEstablished(t)
+			phone.Ear().Hears(t, adaTone)
+			s.crash(t)
+			phone.Ear().Hears(t, adaTone)
+			phone.Hangup(t)
+			phone.AwaitClosed(t)
+			s.awaitNoCalls(t)
+		})
+	}
+}
+
+// TestAsteriskBetweenTwo: Asterisk joins two of us.
+func TestAsteriskBetweenTwo(t *testing.T) {
+	t.Parallel()
+	a := peer.StartAsterisk(t, peer.AsteriskSpec{
+		IAX:      "disallow=all\nallow=g722\n" + joinable(ada) + joinable(bob),
+		Dialplan: fmt.Sprintf("[in]\nexten => %s,1,Dial(IAX2/t%[1]s/%[1]s)\nexten => %s,1,Dial(IAX2/t%[2]s/%[2]s)\n", ada, bob),
+	})
+	one := func(number string) *server {
+		s := startServer(t, people(number)+sister(number, fmt.Sprintf(
+			"protocol = \"iax2\"\naddress = %q\nregister = true\nusername = \"t%s\"\nsecret = \"between-us\"\nencryption = \"off\"", a.Address(), number)))
+		s.awaitTrunk(t, "sister", "registered")
+		return s
+	}
+	near, far := one(ada), one(bob)
+	talkAcross(t, baresip(t, near, ada, codec("g722")), baresip(t, far, bob, codec("g722")))
+	near.awaitNoCalls(t)
+	far.awaitNoCalls(t)
+}
+
+// joinable is a section of iax.conf for one of two that Asterisk joins.
+func joinable(number string) string {
+	return fmt.Sprintf("[t%s]\ntype=friend\nsecret=between-us\nhost=dynamic\ncontext=in\ntransfer=yes\n", number)
+}
+
 // TestOpusByAsterisk: Asterisk hands Opus on, which it can name in 64 bits alone.
 func TestOpusByAsterisk(t *testing.T) {
 	t.Parallel()
