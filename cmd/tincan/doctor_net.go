@@ -34,6 +34,9 @@ func (x *examination) sockets() (all []wantedSocket) {
 			all = append(all, wantedSocket{"[ice] " + proto, proto, a})
 		}
 	}
+	for _, a := range x.cfg.IAX2.UDP {
+		all = append(all, wantedSocket{"[iax2] udp", "iax2", a})
+	}
 	for _, a := range x.cfg.HTTP.TLS {
 		all = append(all, wantedSocket{"[http] tls", "wss", a})
 	}
@@ -82,7 +85,7 @@ func (x *examination) held(s wantedSocket) bool {
 func tryListen(s wantedSocket) error {
 	var c interface{ Close() error }
 	var err error
-	if s.proto == "udp" {
+	if isUDP(s.proto) {
 		c, err = net.ListenPacket("udp", s.addr)
 	} else {
 		c, err = listenTCP(s.addr)

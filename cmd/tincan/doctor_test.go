@@ -186,6 +186,25 @@ func TestTakenPort(t *testing.T) {
 	}
 }
 
+func TestTakenIAX2Port(t *testing.T) {
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	must(t, err)
+	defer func() { _ = c.Close() }()
+	p := someFolder(t)
+	text, err := os.ReadFile(p.file("tincan.toml"))
+	must(t, err)
+	p.write("tincan.toml", strings.Replace(string(text), "[iax2]\nudp = [\"127.0.0.1:0\"]", fmt.Sprintf("[iax2]\nudp = [%q]", c.LocalAddr()), 1))
+	_, port, _ := net.SplitHostPort(c.LocalAddr().String())
+	says := []string{"port " + port + "/udp is taken by ", "give [iax2] udp another port: [iax2] udp = ["}
+	p.finds("ports", failed, says...)
+	got := p.refused("serve")
+	for _, want := range says {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in: %s", want, got)
+		}
+	}
+}
+
 func TestSecondServerIsRefused(t *testing.T) {
 	p := served(t)
 	want := fmt.Sprintf("the data folder %s is in use by another tincan (process %d); stop it, or set data = \"...\" to another folder", p.config().Data, os.Getpid())

@@ -17,7 +17,7 @@ import (
 func explainListen(err error, setting, proto, addr string) error {
 	_, port, _ := net.SplitHostPort(addr)
 	kind := "tcp"
-	if proto == "udp" {
+	if isUDP(proto) {
 		kind = "udp"
 	}
 	switch {
@@ -30,6 +30,9 @@ func explainListen(err error, setting, proto, addr string) error {
 	}
 	return fmt.Errorf("%s: %w", setting, err)
 }
+
+// isUDP tells which protocols of sockets are carried by UDP.
+func isUDP(proto string) bool { return proto == "udp" || proto == "iax2" }
 
 // example shows the setting with another port, as the file has it: the table,
 // then the key.
