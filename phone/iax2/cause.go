@@ -5,6 +5,8 @@ import "tincan/phone/call"
 // Causes as ITU-T Q.850 numbers them.
 const (
 	unallocated       = 1
+	noTransitRoute    = 2
+	noRoute           = 3 // Asterisk's, of a number that its dialplan has not
 	normalClearing    = 16
 	userBusy          = 17
 	noResponse        = 18
@@ -65,7 +67,7 @@ func causeOf(code uint8, said bool, text string) call.Cause {
 		c = call.NoAnswer
 	case code == callRejected:
 		c = call.Rejected
-	case code == unallocated:
+	case code == unallocated, code == noTransitRoute, code == noRoute: // RFC 3398 7.2.4.1
 		c = call.NotFound
 	case code == subscriberAbsent, code == outOfOrder:
 		c = call.Unregistered.Why("")
