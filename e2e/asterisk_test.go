@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"strings"
 	"testing"
 
 	"tincan/e2e/peer"
@@ -86,6 +87,50 @@ func TestAsteriskByKeys(t *testing.T) {
 	s.apply(t, people(ada)+sisterByIAX2(fmt.Sprintf(
 		"address = %q\naccept = \"digest\"\nusername = \"tincan\"\nkey = %q\nencryption = \"off\"", a.Address(), public)))
 	talkWithAsterisk(t, s, a)
+}
+
+// TestAsteriskSaysWhy: why a call failed crosses over, both ways.
+func TestAsteriskSaysWhy(t *testing.T) {
+	t.Parallel()
+	a := peer.StartAsterisk(t, peer.AsteriskSpec{
+		IAX: asteriskPeer("secret=between-us\nhost=dynamic\n"),
+		Dialplan: asteriskNumbers + "exten => 486,1,Hangup(17)\nexten => 487,1,Busy(10)\nexten => 503,1,Congestion(10)\n" +
+			"exten => 200,1,Dial(IAX2/tincan/" + ada + ")\n same => n,Verbose(0,status ${DIALSTATUS} ${HANGUPCAUSE})\n" +
+			"exten => 201,1,Dial(IAX2/tincan/999)\n same => n,Verbose(0,status ${DIALSTATUS} ${HANGUPCAUSE})\n",
+	})
+	s := startServer(t, people(ada)+sisterByIAX2(registersAt(a.Address(), `encryption = "off"`)))
+	s.awaitTrunk(t, "sister", "registered")
+	phone := baresip(t, s, ada, codec("g722"))
+	for number, status := range map[string]string{"9486": "486", "9487": "486", "9503": "503", "9777": "404"} {
+		phone.Dial(t, number)
+		if reason := phone.AwaitClosed(t); !strings.HasPrefix(reason, status) {
+			t.Errorf("a call to %s ends with %q, want %s", number, reason, status)
+		}
+	}
+	a.Send(t, "channel originate Local/200@in application Echo")
+	phone.AwaitIncoming(t)
+	phone.Hangup(t)
+	a.Await(t, "status BUSY 17")
+	a.Send(t, "channel originate Local/201@in application Echo")
+	a.Await(t, "status CHANUNAVAIL 1", "status CONGESTION 1")
+	s.awaitNoCalls(t)
+}
+
+// TestAsteriskWrites: a text within a call.
+func TestAsteriskWrites(t *testing.T) {
+	t.Parallel()
+	a := peer.StartAsterisk(t, peer.AsteriskSpec{
+		IAX:      asteriskPeer("secret=between-us\nhost=dynamic\n"),
+		Dialplan: "[in]\nexten => 8,1,Answer()\n same => n,SendText(" + greeting + ")\n same => n,Milliwatt()\n",
+	})
+	s := startServer(t, people(ada)+sisterByIAX2(registersAt(a.Address(), `encryption = "off"`)))
+	s.awaitTrunk(t, "sister", "registered")
+	phone := linphone(t, s, ada)
+	phone.Dial(t, "98")
+	phone.AwaitEstablished(t)
+	phone.AwaitText(t, "8", greeting)
+	phone.Hangup(t)
+	s.awaitNoCalls(t)
 }
 
 // TestCallByAsteriskOutlivesKill: Asterisk notices nothing of our end and new
