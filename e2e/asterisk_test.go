@@ -14,7 +14,7 @@ import (
 
 // asteriskPeer is a section of iax.conf; it knows Tincan as tincan.
 func asteriskPeer(more string) string {
-	return "disallow=all\nallow=g722\nallow=alaw\nallow=ulaw\ntrunktimestamps=yes\n[tincan]\ntype=friend\nusername=tincan\ncontext=in\n" + more
+	return "disallow=all\nallow=g722\nallow=alaw\nallow=ulaw\n[tincan]\ntype=friend\nusername=tincan\ncontext=in\n" + more
 }
 
 // asteriskNumbers gives back at bob's number what it hears, has a tone at 1004, and
@@ -35,10 +35,11 @@ exten => 5,1,Answer()
 func sisterByIAX2(settings string) string { return sister(ada, "protocol = \"iax2\"\n"+settings) }
 
 // variants are what both sides may agree on, in the words of each.
-var variants = map[string]struct{ asterisk, tincan string }{
-	"clear":     {"requirecalltoken=yes\n", `encryption = "off"`},
-	"encrypted": {"encryption=yes\nforceencryption=yes\n", `encryption = "required"`},
-	"trunking":  {"trunk=yes\n", "encryption = \"off\"\ntrunking = true"},
+var variants = map[string]struct{ general, asterisk, tincan string }{
+	"clear":                  {"", "requirecalltoken=yes\n", `encryption = "off"`},
+	"encrypted":              {"", "encryption=yes\nforceencryption=yes\n", `encryption = "required"`},
+	"trunking":               {"trunktimestamps=yes\n", "trunk=yes\n", "encryption = \"off\"\ntrunking = true"},
+	"trunking without times": {"trunktimestamps=no\n", "trunk=yes\n", "encryption = \"off\"\ntrunking = true"},
 }
 
 // TestAsteriskIsTheCarrier: Tincan registers at an Asterisk, which wants tokens;
@@ -48,7 +49,7 @@ func TestAsteriskIsTheCarrier(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := peer.StartAsterisk(t, peer.AsteriskSpec{
-				IAX: asteriskPeer("secret=between-us\nhost=dynamic\n" + both.asterisk), Dialplan: asteriskNumbers,
+				IAX: both.general + asteriskPeer("secret=between-us\nhost=dynamic\n"+both.asterisk), Dialplan: asteriskNumbers,
 			})
 			s := startServer(t, people(ada)+sisterByIAX2(registersAt(a.Address(), both.tincan)))
 			s.awaitTrunk(t, "sister", "registered")
@@ -64,7 +65,7 @@ func TestAsteriskRegistersHere(t *testing.T) {
 			t.Parallel()
 			s := startServer(t, people(ada)+sisterByIAX2(registersHere+"\n"+both.tincan))
 			a := peer.StartAsterisk(t, peer.AsteriskSpec{
-				IAX: fmt.Sprintf("register => tincan:between-us@%s\n", s.addressIAX2()) +
+				IAX: both.general + fmt.Sprintf("register => tincan:between-us@%s\n", s.addressIAX2()) +
 					asteriskPeer(fmt.Sprintf("secret=between-us\nhost=127.0.0.1\nport=%d\n", s.iax2)+both.asterisk),
 				Dialplan: asteriskNumbers,
 			})
@@ -141,7 +142,7 @@ func TestCallByAsteriskOutlivesKill(t *testing.T) {
 			t.Parallel()
 			both := variants[name]
 			a := peer.StartAsterisk(t, peer.AsteriskSpec{
-				IAX: asteriskPeer("secret=between-us\nhost=dynamic\n" + both.asterisk), Dialplan: asteriskNumbers,
+				IAX: both.general + asteriskPeer("secret=between-us\nhost=dynamic\n"+both.asterisk), Dialplan: asteriskNumbers,
 			})
 			s := startServer(t, people(ada)+sisterByIAX2(registersAt(a.Address(), both.tincan)))
 			s.awaitTrunk(t, "sister", "registered")

@@ -77,6 +77,20 @@ func TestModemsTalkByIAX2(t *testing.T) {
 	}
 }
 
+// TestModemsAcrossATrunk: not a bit is lost between two servers, where the sound is
+// encrypted and shares its packets.
+func TestModemsAcrossATrunk(t *testing.T) {
+	t.Parallel()
+	const iax2 = "protocol = \"iax2\"\nencryption = \"required\"\ntrunking = true\n"
+	where := place{ip: "127.0.0.1", iax2: oldIAX2}
+	far := startServerAt(t, where, speakIAX2(bob)+sister(bob, iax2+registersHere))
+	near := startServerAt(t, where, speakIAX2(ada)+sister(ada, iax2+registersAt(far.addressIAX2(), "")))
+	near.awaitTrunk(t, "sister", "registered")
+	faxExchange(t, modem(t, near, ada, "ulaw"), modem(t, far, bob, "ulaw"), "9"+bob)
+	near.awaitNoCalls(t)
+	far.awaitNoCalls(t)
+}
+
 // TestModemsWithoutTokenAreRefused: unless their network is one of those that may
 // lack it; the log says why.
 func TestModemsWithoutTokenAreRefused(t *testing.T) {
