@@ -25,6 +25,7 @@ type extension struct {
 	Encryption  string   `json:"encryption,omitempty"`
 	IAX2        bool     `json:"iax2,omitempty"`
 	Devices     *int     `json:"devices,omitempty"` // registered now; only a server knows
+	Treatment
 }
 
 // account is an extension that was made, or its secret that was asked for.
@@ -43,6 +44,7 @@ type wantedExtension struct {
 
 	Encryption string `json:"encryption,omitempty"`
 	IAX2       bool   `json:"iax2,omitempty"`
+	Treatment
 }
 
 const kindExtension = "extension"
@@ -59,7 +61,7 @@ func (o *objects) extensions(r *http.Request) (any, error) {
 	})
 	list := make([]extension, len(forms))
 	for i, f := range forms {
-		list[i] = extension{Number: f.Number, Name: f.Name, Codecs: f.Codecs, Digest: f.Digest, RingSeconds: f.RingSeconds, Encryption: f.Encryption, IAX2: f.IAX2}
+		list[i] = extension{Number: f.Number, Name: f.Name, Codecs: f.Codecs, Digest: f.Digest, RingSeconds: f.RingSeconds, Encryption: f.Encryption, IAX2: f.IAX2, Treatment: Treatment{f.DTMF, f.Clean, f.Offer}}
 		if o.devices != nil {
 			n := o.devices(f.Number)
 			list[i].Devices = &n
@@ -78,7 +80,10 @@ func (o *objects) addExtension(r *http.Request) (any, error) {
 		made.Secret = secret.Generate(space.SecretLength)
 		want.Secret = made.Secret
 	}
-	f := directory.ExtensionForm{Number: want.Number, Name: want.Name, Secret: want.Secret, Codecs: want.Codecs, Encryption: want.Encryption, IAX2: want.IAX2}
+	f := directory.ExtensionForm{
+		Number: want.Number, Name: want.Name, Secret: want.Secret, Codecs: want.Codecs, Encryption: want.Encryption, IAX2: want.IAX2,
+		DTMF: want.DTMF, Clean: want.Clean, Offer: want.Offer,
+	}
 	if err := checkExtension(f); err != nil {
 		return nil, err
 	}

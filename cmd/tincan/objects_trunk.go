@@ -25,6 +25,7 @@ type trunk struct {
 	Username string   `json:"username,omitempty"`
 	Codecs   []string `json:"codecs,omitempty"`
 	Limit    int      `json:"limit,omitempty"`
+	Treatment
 }
 
 // wantedTrunk is what `tincan trunk add` asks for.
@@ -47,6 +48,7 @@ type wantedTrunk struct {
 	Key        string `json:"key"` // the other side's, in PEM
 	Trunking   *bool  `json:"trunking"`
 	Transfer   *bool  `json:"transfer"`
+	Treatment
 }
 
 const kindTrunk = "trunk"
@@ -60,7 +62,7 @@ func (o *objects) trunks(r *http.Request) (any, error) {
 	list := make([]trunk, len(forms))
 	for i := range forms {
 		f := forms[i].Whole()
-		list[i] = trunk{f.Name, cmp.Or(f.Protocol, directory.ProtocolSIP), f.Template, f.Address, proves(f), f.Username, f.Codecs, f.Limit}
+		list[i] = trunk{f.Name, cmp.Or(f.Protocol, directory.ProtocolSIP), f.Template, f.Address, proves(f), f.Username, f.Codecs, f.Limit, Treatment{f.DTMF, f.Clean, f.Offer}}
 	}
 	return list, err
 }
@@ -94,6 +96,7 @@ func (o *objects) addTrunk(r *http.Request) (any, error) {
 		Name: want.Name, Protocol: want.Protocol, Template: want.Template, Address: want.Address, Proxy: want.Proxy, Transport: want.Transport,
 		Register: want.Register, Username: want.Username, Secret: want.Secret, Accept: want.Accept, Match: want.Match,
 		Codecs: want.Codecs, Limit: want.Limit, Encryption: want.Encryption, Key: want.Key, Trunking: want.Trunking, Transfer: want.Transfer,
+		DTMF: want.DTMF, Clean: want.Clean, Offer: want.Offer,
 	}
 	if err := typed((directory.Trunks{}).Check([]directory.TrunkForm{f})); err != nil {
 		return nil, err

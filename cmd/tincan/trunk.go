@@ -87,6 +87,7 @@ of standard input.`,
 	f.StringVar(&keyFile, "key", "", "`file` of the other side's public key, with iax2")
 	f.BoolVar(&trunking, "trunking", false, "put the sound of all calls into shared packets, with iax2")
 	f.BoolVar(&transfer, "transfer", false, "let calls leave this server, with iax2")
+	want.flags(f)
 	f.IntVar(&want.Limit, "limit", 0, "calls at once, both ways; any number when left out")
 	return cmd
 }
@@ -128,9 +129,9 @@ func trunkList(o *options) *cobra.Command {
 				if len(t.Codecs) > 0 {
 					codecs = strings.Join(t.Codecs, ", ")
 				}
-				rows = append(rows, []string{t.Name, t.Protocol, t.Address, t.Proves, t.Username, limit, codecs})
+				rows = append(rows, []string{t.Name, t.Protocol, t.Address, t.Proves, t.Username, limit, codecs, t.column()})
 			}
-			return table(o.out, "no trunks; make one: tincan trunk add NAME", []string{"NAME", "PROTOCOL", "ADDRESS", "BY", "USERNAME", "LIMIT", "CODECS"}, rows)
+			return table(o.out, "no trunks; make one: tincan trunk add NAME", []string{"NAME", "PROTOCOL", "ADDRESS", "BY", "USERNAME", "LIMIT", "CODECS", "TREATMENT"}, rows)
 		},
 	}
 }

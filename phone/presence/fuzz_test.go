@@ -2,9 +2,11 @@ package presence
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -43,6 +45,38 @@ func FuzzList(f *testing.F) {
 		})
 		if d := cmp.Diff(want, got); err != nil || d != "" {
 			t.Errorf("%v (-written +read)\n%s", err, d)
+		}
+	})
+}
+
+// FuzzStatus: what a device publishes comes back from its table as it was; what is no
+// UTF-8, which no document has, comes back once changed and then the same.
+func FuzzStatus(f *testing.F) {
+	f.Add("t1", "sip:101@192.0.2.7", "en", "back at <5> & \"co\"", "away", true)
+	f.Add("", "", "", "\u2028\x00\ufffd", "", false)
+	f.Add("\xff", "\xc0\x80", "ru", "звоню", "on-the-phone", true)
+	f.Fuzz(func(t *testing.T, id, contact, lang, text, activity string, open bool) {
+		note := Note{Lang: lang, Text: text}
+		want := Status{
+			Tuples: []Tuple{{ID: id, Open: open, Contact: contact, Notes: []Note{note}}}, Activities: []string{activity}, Notes: []Note{note},
+		}
+		through := func(s Status) (out Status) {
+			b, err := json.Marshal(s)
+			if err == nil {
+				err = json.Unmarshal(b, &out)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		got := through(want)
+		if !utf8.ValidString(id + "," + contact + "," + lang + "," + text + "," + activity) {
+			want = got
+			got = through(got)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Error(d)
 		}
 	})
 }
