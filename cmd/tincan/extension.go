@@ -44,7 +44,7 @@ machine can see what is written after --secret: - reads a line of standard input
 	cmd.Flags().StringVar(&want.Name, "name", "", "what others see")
 	cmd.Flags().StringVar(&want.Secret, "secret", "", "the phone's password; made when left out")
 	cmd.Flags().StringSliceVar(&want.Codecs, "codec", nil, "a codec that it may use; more in order of preference; all when left out")
-	want.flags(cmd.Flags())
+	want.flags(cmd)
 	cmd.Flags().StringVar(&want.Encryption, "encryption", "", "of its media: auto, off, wanted or required; as [rtp] encryption when left out")
 	cmd.Flags().BoolVar(&want.IAX2, "iax2", false, "let its phones register by IAX2 too")
 	return cmd

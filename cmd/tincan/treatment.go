@@ -3,7 +3,7 @@ package main
 import (
 	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 )
 
 // Treatment is how a party, an extension or a trunk, is treated, where that is not as
@@ -15,7 +15,8 @@ type Treatment struct {
 }
 
 // flags are those of the commands that add a party.
-func (t *Treatment) flags(f *pflag.FlagSet) {
+func (t *Treatment) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
 	f.StringVar(&t.DTMF, "dtmf", "", "how its keys go: auto, inband (tones) or info; auto when left out")
 	f.StringSliceVar(&t.Clean, "clean", nil, "what is done to its sound before others hear it: echo, level, noise; more of them")
 	f.StringVar(&t.Offer, "offer", "", "who makes the offer of media when it is called: early (the server) or late; early when left out")

@@ -87,7 +87,7 @@ of standard input.`,
 	f.StringVar(&keyFile, "key", "", "`file` of the other side's public key, with iax2")
 	f.BoolVar(&trunking, "trunking", false, "put the sound of all calls into shared packets, with iax2")
 	f.BoolVar(&transfer, "transfer", false, "let calls leave this server, with iax2")
-	want.flags(f)
+	want.flags(cmd)
 	f.IntVar(&want.Limit, "limit", 0, "calls at once, both ways; any number when left out")
 	return cmd
 }
