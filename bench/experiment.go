@@ -44,6 +44,9 @@ type setting struct {
 	tls        bool     // listens for TLS too
 	kernel     bool     // may relay in the kernel
 	encryption string   // of both parties of calls to 9000, as space.toml has it; its own choice when empty
+	objects    string   // space.toml, instead of what the others say
+	iax2       string   // listens there for IAX2; nowhere when empty
+	ports      int      // the first media port, with iax2
 	data       string   // data folder of an earlier run, to start again with; new when empty
 }
 
@@ -53,6 +56,7 @@ type running struct {
 	address string // SIP over UDP, host:port
 	secure  string // SIP over TLS, where it was asked for
 	config  string // path of ours
+	http    string // of ours, where iax2 was asked for
 	started time.Time
 	ready   time.Duration // from start to the first answer
 }

@@ -54,9 +54,16 @@ func startTincan(l *lab, s setting) (*running, error) {
 		}
 		list = fmt.Sprintf("[%q]", secure)
 	}
+	first, web, other := rtpFirst, "127.0.0.1:0", "[]"
+	if s.iax2 != "" {
+		first, other = s.ports, fmt.Sprintf("[%q]", s.iax2)
+		if web, err = freeAddress(); err != nil {
+			return nil, err
+		}
+	}
 	config := filepath.Join(folder, "tincan.toml")
-	text := fmt.Sprintf("data = %q\n[sip]\nudp = [%q]\ntcp = []\ntls = %s\n[rtp]\nports = \"%d-%d\"\nkernel = %q\n[http]\nlisten = \"127.0.0.1:0\"\ntls = []\n[iax2]\nudp = []\n",
-		filepath.Join(folder, "data"), address, list, rtpFirst, rtpFirst+portsPerCall*s.calls+sparePorts, map[bool]string{true: "auto", false: "off"}[s.kernel])
+	text := fmt.Sprintf("data = %q\n[sip]\nudp = [%q]\ntcp = []\ntls = %s\n[rtp]\nports = \"%d-%d\"\nkernel = %q\n[http]\nlisten = %q\ntls = []\n[iax2]\nudp = %s\n",
+		filepath.Join(folder, "data"), address, list, first, first+portsPerCall*s.calls+sparePorts, map[bool]string{true: "auto", false: "off"}[s.kernel], web, other)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -73,13 +80,16 @@ func startTincan(l *lab, s setting) (*running, error) {
 		return proc.Start(folder, l.binary, "serve", "--config", config)
 	})
 	if err == nil {
-		r.secure, r.config = secure, config
+		r.secure, r.config, r.http = secure, config, web
 	}
 	return r, err
 }
 
 // space is the setting as objects of ours.
 func (s setting) space() string {
+	if s.objects != "" {
+		return s.objects
+	}
 	var b strings.Builder
 	if s.callee != "" {
 		fmt.Fprintf(&b, "[[trunk]]\nname = \"load\"\naddress = %q\nmatch = [\"127.0.0.1\"]\n", s.callee)

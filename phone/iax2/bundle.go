@@ -82,6 +82,10 @@ func (bs *bundles) run(s *Server) {
 func (bs *bundles) flush() bool {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
+	for to := range bs.of {
+		to.port.hold()
+		defer to.port.release()
+	}
 	for to, b := range bs.of {
 		if len(b.timed)+len(b.plain) == 0 {
 			if b.idle++; b.idle > idleTicks {

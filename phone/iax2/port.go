@@ -35,8 +35,8 @@ type path struct {
 	local netip.Addr // address of ours; zero where the socket has one alone
 }
 
-// port is an open socket. What is sent while a batch is read goes out together when
-// the batch is over; else at once.
+// port is an open socket. What is sent while a batch is read, or bundles are sent, goes
+// out together when that is over; else at once.
 type port struct {
 	conn  Conn
 	local netip.AddrPort
@@ -44,7 +44,7 @@ type port struct {
 	batch atomic.Uint64 // system calls for them
 
 	mu      sync.Mutex // guards what follows
-	reading bool
+	holding int        // who will send more soon
 	out     []udp.Datagram
 	room    []byte
 }
@@ -67,7 +67,7 @@ func (p *port) send(to path, b []byte) {
 	at := len(p.room)
 	p.room = append(p.room, b...)
 	p.out = append(p.out, udp.Datagram{Data: p.room[at:], Peer: to.peer, Local: to.local})
-	if !p.reading || len(p.out) == cap(p.out) {
+	if p.holding == 0 || len(p.out) == cap(p.out) {
 		p.flush()
 	}
 }
@@ -84,10 +84,17 @@ func (p *port) flush() {
 	p.out, p.room = p.out[:0], p.room[:0]
 }
 
-func (p *port) read(on bool) {
+// hold keeps what is sent back until as many release.
+func (p *port) hold() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.reading = on; !on {
+	p.holding++
+}
+
+func (p *port) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.holding--; p.holding == 0 {
 		p.flush()
 	}
 }
@@ -100,10 +107,10 @@ func (p *port) run(take func(*udp.Datagram)) {
 		if errors.Is(err, os.ErrClosed) {
 			return
 		}
-		p.read(true)
+		p.hold()
 		for i := range list[:n] {
 			take(&list[i])
 		}
-		p.read(false)
+		p.release()
 	}
 }
