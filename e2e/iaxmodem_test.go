@@ -9,6 +9,9 @@ import (
 	"tincan/e2e/peer"
 )
 
+// The tests with modems run alone (none is parallel): their sound is a modem's, and
+// a machine that is late with it loses bits as a bad line does.
+
 // faxExchange has one modem call another and both send to each other: frames of
 // HDLC at 300 bit/s, as fax machines agree by them, then a page at 9600 bit/s.
 func faxExchange(t *testing.T, caller, called *peer.Modem, number string) {
@@ -69,7 +72,6 @@ func modem(t *testing.T, s *server, number, codec string) *peer.Modem {
 func TestModemsTalkByIAX2(t *testing.T) {
 	for _, c := range []struct{ caller, called string }{{"ulaw", "ulaw"}, {"slinear", "alaw"}} {
 		t.Run(c.caller+" to "+c.called, func(t *testing.T) {
-			t.Parallel()
 			s := startServerAt(t, place{ip: "127.0.0.1", iax2: oldIAX2}, speakIAX2(ada, bob))
 			faxExchange(t, modem(t, s, ada, c.caller), modem(t, s, bob, c.called), bob)
 			s.awaitNoCalls(t)
@@ -80,7 +82,6 @@ func TestModemsTalkByIAX2(t *testing.T) {
 // TestModemsAcrossATrunk: not a bit is lost between two servers, where the sound is
 // encrypted and shares its packets.
 func TestModemsAcrossATrunk(t *testing.T) {
-	t.Parallel()
 	const iax2 = "protocol = \"iax2\"\nencryption = \"required\"\ntrunking = true\n"
 	where := place{ip: "127.0.0.1", iax2: oldIAX2}
 	far := startServerAt(t, where, speakIAX2(bob)+sister(bob, iax2+registersHere))
@@ -94,7 +95,6 @@ func TestModemsAcrossATrunk(t *testing.T) {
 // TestModemsWithoutTokenAreRefused: unless their network is one of those that may
 // lack it; the log says why.
 func TestModemsWithoutTokenAreRefused(t *testing.T) {
-	t.Parallel()
 	s := startServer(t, speakIAX2(ada))
 	peer.StartModemUnregistered(t, peer.ModemSpec{Server: s.addressIAX2(), User: ada, Secret: secretOf(ada), Codec: "ulaw"})
 	s.Await(t, "calltoken_optional")
@@ -106,7 +106,6 @@ func TestModemsWithoutTokenAreRefused(t *testing.T) {
 // TestTwoProtocolsAtOneServer: what speaks SIP and what speaks IAX2 call each
 // other; the modem is known by its tones.
 func TestTwoProtocolsAtOneServer(t *testing.T) {
-	t.Parallel()
 	s := startServerAt(t, place{ip: "127.0.0.1", iax2: oldIAX2}, people(ada)+speakIAX2(bob))
 	a, m := baresip(t, s, ada), modem(t, s, bob, "ulaw")
 	a.Dial(t, bob)
@@ -135,7 +134,6 @@ const (
 // TestHarnessModems: two modems by way of Asterisk, to know that it is the server
 // where they do not meet by way of us.
 func TestHarnessModems(t *testing.T) {
-	t.Parallel()
 	peers := ""
 	for _, n := range []string{ada, bob} {
 		peers += fmt.Sprintf("[%s]\ntype=friend\nsecret=%s\nhost=dynamic\ncontext=in\nrequirecalltoken=no\n", n, secretOf(n))
