@@ -66,6 +66,9 @@ func (k *checker) ice() {
 	if len(c.Turn) > maxRelays {
 		k.fault("ice.turn", fmt.Sprintf("has %d relays, more than %d", len(c.Turn), maxRelays), "remove some")
 	}
+	if c.Stun != "" && !stunForm.MatchString(c.Stun) {
+		k.fault("ice.stun", fmt.Sprintf("%q is no server", c.Stun), `write "HOST:3478" instead`)
+	}
 	for i, text := range c.Turn {
 		if !relayForm.MatchString(text) {
 			k.fault(fmt.Sprintf("ice.turn[%d]", i), fmt.Sprintf("%q is no TURN server", text), `write "turn:HOST:3478" or "turns:HOST:443?transport=tcp" instead`)
@@ -78,6 +81,9 @@ func (k *checker) ice() {
 
 // relayForm is a TURN server (RFC 7065).
 var relayForm = regexp.MustCompile(`^turns?:([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(\?transport=(udp|tcp))?$`)
+
+// stunForm is host:port.
+var stunForm = regexp.MustCompile(`^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}$`)
 
 // words are a language and a country.
 var (

@@ -147,6 +147,10 @@ type ICE struct {
 	// shares that port then. Default none.
 	UDP string `toml:"udp"`
 	TCP string `toml:"tcp"`
+	// Stun is a server, HOST:3478, that tells each call its port as it is outside, when
+	// the server is behind a NAT that gives other ports than those of [rtp]. A call
+	// waits up to 2s for it. Default none: the ports are told as they are.
+	Stun string `toml:"stun"`
 	// Turn are relays that the server asks for an address when it is itself behind
 	// a NAT that nothing passes: turn:HOST:3478 (by UDP), turn:HOST:3478?transport=tcp,
 	// turns:HOST:443?transport=tcp (TLS). A call waits up to 2s for them. Default none.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,6 +27,7 @@ type homes struct {
 type home struct {
 	nat, lan        peer.Netns
 	inside, outside string // addresses of the machine in it, and of its NAT
+	ports           string // that its NAT gives, one for each of those inside, as "to :20000-24999"; empty: another for each pair
 }
 
 func newHomes(t *testing.T, n int) homes {
@@ -82,12 +84,16 @@ table ip nat {
 	}
 	chain out {
 		type nat hook postrouting priority srcnat
-		meta l4proto { tcp, udp } oifname "out" masquerade fully-random
+		meta l4proto { tcp, udp } oifname "out" masquerade %s
 	}
 }
 table ip filter
 delete table ip filter
 table ip filter {
+	chain input {
+		type filter hook input priority filter
+		iifname "out" ct state new drop
+	}
 	chain forward {
 		type filter hook forward priority filter
 		iifname "out" ct state { established, related } accept
@@ -95,7 +101,7 @@ table ip filter {
 		iifname "out" drop
 	}
 }
-`, in))
+`, in, cmp.Or(o.ports, "fully-random")))
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("nft: %v\n%s", err, output)
 	}
@@ -310,4 +316,30 @@ func TestBrowserTrickles(t *testing.T) {
 	connect(t, b, a, ada)
 	hearEachOther(t, a, adaTone, b, bobTone)
 	hangUp(t, b, a)
+}
+
+// TestICEByPortsThatSTUNTells: both are behind NATs that give each port another one,
+// the same for all whom it speaks to, and let in only what answers: they meet, without
+// a relay, if both have asked how they look from outside.
+func TestICEByPortsThatSTUNTells(t *testing.T) {
+	h := newHomes(t, 2)
+	stun := peer.StartTurn(t, publicIP, h.public)
+	own, far := h.home[0], h.home[1]
+	own.ports, far.ports = "to :20000-24999", "to :25000-29999"
+	far.rules(t, "")
+	s := startServerAt(t, place{
+		ip: own.inside, external: own.outside, netns: own.lan, more: fmt.Sprintf("[ice]\nstun = %q\n", stun.Address),
+	}, eachByICE(bob)+people(ada))
+	own.forwards(t, s.sip)
+	a := baresip(t, s, ada, func(a *peer.Account) { a.IP, a.Netns = own.inside, own.lan })
+	b := baresip(t, s, bob, func(b *peer.Account) {
+		b.IP, b.Netns, b.Server, b.ICE, b.STUN = far.inside, far.lan, fmt.Sprintf("%s:%d", own.outside, s.sip), true, stun.Address
+	})
+	connect(t, b, a, ada)
+	s.Await(t, wayTo(bob))
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, b, a)
+	connect(t, a, b, bob)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, a, b)
 }

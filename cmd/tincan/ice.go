@@ -17,7 +17,7 @@ func (s *server) openICE(cfg *config.Config) (*ice.Host, error) {
 	if c.Mode == "off" {
 		return nil, nil //nolint:nilnil // off is no mistake
 	}
-	host := ice.Config{Lite: c.Mode == "lite", Turn: c.Turn, User: c.User, Password: c.Password}
+	host := ice.Config{Lite: c.Mode == "lite", Stun: c.Stun, Turn: c.Turn, User: c.User, Password: c.Password}
 	if c.UDP != "" {
 		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(c.UDP)))
 		if err != nil {
@@ -65,6 +65,6 @@ func closeUDP(c *net.UDPConn) error {
 }
 
 func sameICE(a, b config.ICE) bool {
-	return a.Mode == b.Mode && a.UDP == b.UDP && a.TCP == b.TCP && slices.Equal(a.Turn, b.Turn) &&
+	return a.Mode == b.Mode && a.UDP == b.UDP && a.TCP == b.TCP && a.Stun == b.Stun && slices.Equal(a.Turn, b.Turn) &&
 		a.User == b.User && a.Password == b.Password
 }

@@ -40,6 +40,8 @@ type agent struct {
 	port    *port
 	leash   *leash
 	ready   chan struct{} // closed when all candidates of ours are known
+	// reflected is closed when the STUN server has told its, or will not.
+	reflected chan struct{}
 
 	mu         sync.Mutex
 	candidates []media.Candidate
@@ -54,7 +56,7 @@ func newAgent(s *Socket, control bool, ufrag, pwd string) (*agent, error) {
 		number++
 	}
 	local := netip.AddrPortFrom(s.options.Bind, number)
-	a := &agent{socket: s, control: control, leash: newLeash(), ready: make(chan struct{})}
+	a := &agent{socket: s, control: control, leash: newLeash(), ready: make(chan struct{}), reflected: make(chan struct{})}
 	a.port = newPort(local, func(b []byte, to netip.AddrPort) error { return s.write(control, b, to) })
 	p, err := pion.NewAgentWithOptions(a.settings(ufrag, pwd)...)
 	if err != nil {
@@ -69,6 +71,11 @@ func newAgent(s *Socket, control bool, ufrag, pwd string) (*agent, error) {
 	if err := p.GatherCandidates(); err != nil {
 		a.close()
 		return nil, err
+	}
+	if s.host.asks() {
+		s.host.closing.Go(a.reflect)
+	} else {
+		close(a.reflected)
 	}
 	return a, nil
 }
@@ -344,10 +351,14 @@ func (a *agent) wait() {
 	h := a.socket.host
 	timer := time.NewTimer(h.patience())
 	defer timer.Stop()
-	select {
-	case <-a.ready:
-	case <-timer.C:
-		h.missed(time.Now())
-	case <-a.port.done:
+	for _, known := range []<-chan struct{}{a.ready, a.reflected} {
+		select {
+		case <-known:
+		case <-timer.C:
+			h.missed(time.Now())
+			return
+		case <-a.port.done:
+			return
+		}
 	}
 }

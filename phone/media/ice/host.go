@@ -26,6 +26,9 @@ type Config struct {
 	// TCP takes ICE-TCP (RFC 6544), one port for all; nil: none. The host closes
 	// it.
 	TCP net.Listener
+	// Stun is host:port of a server that tells a flow its address from outside; "":
+	// what the flow's Options say must do.
+	Stun string
 	// Turn are the relays to ask for an address, such as
 	// turns:relay.example.org:443?transport=tcp, with User and Password.
 	Turn           []string
@@ -53,7 +56,7 @@ type Host struct {
 	tcp    *pion.TCPMuxDefault // likewise
 
 	closing sync.WaitGroup // agents on their way out
-	gone    atomic.Int64   // when relays were last waited for in vain, Unix ns; 0: they answer
+	gone    atomic.Int64   // when relays, or the STUN server, were last waited for in vain, Unix ns; 0: they answer
 }
 
 // NewHost errs when an address of a relay is none.
@@ -134,7 +137,10 @@ func (h *Host) missed(now time.Time) {
 }
 
 // Waits reports whether candidates take time to gather.
-func (h *Host) Waits() bool { return h.beside() }
+func (h *Host) Waits() bool { return h.beside() || h.asks() }
+
+// asks reports whether a STUN server is asked.
+func (h *Host) asks() bool { return h.config.Stun != "" && !h.config.Lite }
 
 // beside reports whether there are ways beside the ports of a flow.
 func (h *Host) beside() bool { return h.udp != nil || h.tcp != nil || h.relays() }

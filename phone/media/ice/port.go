@@ -31,6 +31,9 @@ type port struct {
 
 	mu    sync.Mutex
 	asked map[netip.AddrPort]bool // where requests of ours went
+	// The request of ours that is no check, and who waits for its answer; nil: nobody.
+	query   [stun.TransactionIDSize]byte
+	answers chan netip.AddrPort
 }
 
 type datagram struct {
@@ -48,7 +51,7 @@ func newPort(local netip.AddrPort, send func([]byte, netip.AddrPort) error) *por
 
 // take queues a copy of what came; when too much waits it is lost.
 func (p *port) take(b []byte, from netip.AddrPort) {
-	if len(b) > maxStun {
+	if len(b) > maxStun || !request(b) && p.answered(b) {
 		return
 	}
 	select {
