@@ -36,12 +36,17 @@ func (x *session) arrive(b []byte, from path) (v sound, ok bool) {
 		return v, false
 	}
 	if from.peer != x.path.peer {
+		if l, ok := x.party.(*leg); ok && from.peer == x.aside && f.Type == frame.IAX {
+			x.s.trace(false, from, x.ours, b)
+			l.beside(&f)
+			return v, false
+		}
 		if x.keys == nil || !x.fresh(&f) {
 			x.s.counts.Strangers.Add(1)
 			return v, false
 		}
 		x.s.log.Info("iax2: the peer of an encrypted call has moved", "from", x.path.peer, "to", from.peer)
-		x.s.sessions.moved(x, from)
+		x.s.sessions.moved(x, from, x.number)
 	}
 	x.s.trace(false, x.path, x.ours, b)
 	return x.ordered(&f)

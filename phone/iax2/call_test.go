@@ -483,3 +483,52 @@ func (l *leg) rotateNow() {
 	l.rotateAt = time.Time{}
 	l.rotate(time.Now())
 }
+
+// TestServerLeavesItsPartiesToEachOther where both of its trunks allow that, and stays
+// where one does not.
+func TestServerLeavesItsPartiesToEachOther(t *testing.T) {
+	for name, allowed := range map[string][2]bool{"both allow it": {true, true}, "one does not": {true, false}, "the parties do not": {true, true}} {
+		t.Run(name, func(t *testing.T) {
+			lives(t, func(t *testing.T, net *internet) {
+				yes := name != "the parties do not"
+				a, b := pair(t, net, func(a, b *options) {
+					a.trunks[0].Address, a.trunks[0].Transfer = "192.0.2.3:4569", &yes
+					b.trunks[0].Address, b.trunks[0].Transfer = "192.0.2.3:4569", &yes
+					b.trunks[0].Username = "middle"
+					a.trunks[0].Encryption, b.trunks[0].Encryption = "off", "off"
+				})
+				m := open(t, net, "192.0.2.3:4569", options{
+					routes: map[string]string{"200": "trunk:b/200"},
+					trunks: []directory.TrunkForm{
+						{Name: "a", Protocol: "iax2", Address: atA, Accept: "digest", Username: "house-a", Secret: "between us two", Transfer: &allowed[0]},
+						{Name: "b", Protocol: "iax2", Address: atB, Username: "middle", Secret: "between us two", Transfer: &allowed[1]},
+					},
+				})
+				t.Cleanup(m.close)
+				caller, callee := stands(t, a, b, pcma)
+				hear(t, caller, callee, 0.98)
+				time.Sleep(15 * time.Second)
+				leaves := name == "both allow it"
+				if now, _ := m.calls.Counts(); leaves != (now == 0) {
+					t.Errorf("%d calls are left in the middle", now)
+				}
+				hear(t, caller, callee, 0.98)
+				caller.press('8')
+				time.Sleep(time.Second)
+				if _, _, got, _ := callee.state(); got != "8" {
+					t.Errorf("digits %q", got)
+				}
+				if caller.over()+callee.over() != "" {
+					t.Errorf("ends %q and %q", caller.over(), callee.over())
+				}
+				time.Sleep(pingEvery + 5*time.Second) // they ask each other whether they live
+				callee.hangUp()
+				time.Sleep(time.Second)
+				if got := caller.over(); got != "normal" {
+					t.Errorf("the caller's end: %q", got)
+				}
+				nothingLeft(t, a, b, m)
+			})
+		})
+	}
+}

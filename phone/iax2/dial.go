@@ -196,7 +196,7 @@ func (s *Server) newCall(a account, set call.Setup, codecs []string) (*leg, erro
 		return nil, call.NotAcceptable.Why("IAX2 has no name for any codec of the caller's")
 	}
 	x.party = l
-	l.flow = newFlow(x)
+	l.flow = newFlow(l)
 	x.flow.Store(l.flow)
 	return l, nil
 }

@@ -24,6 +24,7 @@ import (
 // agreed, is guarded by the session's lock.
 type flow struct {
 	x      *session
+	leg    *leg
 	engine *media.Engine
 	sends  atomic.Pointer[[]codec.Format] // what the peer may send, the likeliest first
 	route  atomic.Pointer[media.Sink]
@@ -38,6 +39,7 @@ type flow struct {
 	format   codec.Format
 	out      outward
 	bundled  bool          // it goes in trunk frames
+	other    *flow         // what the peer says is handed on to it; nil: it is not
 	expected time.Duration // engine's time since when the peer should be sending
 	routed   time.Duration // likewise, since when somebody hears it
 	watch    quality.Watch
@@ -46,8 +48,9 @@ type flow struct {
 	dead     bool   // told
 }
 
-func newFlow(x *session) *flow {
-	f := &flow{x: x, engine: x.s.cfg.Media}
+func newFlow(l *leg) *flow {
+	x := l.x
+	f := &flow{x: x, leg: l, engine: x.s.cfg.Media}
 	f.expected = f.engine.Now()
 	f.sends.Store(new([]codec.Format))
 	return f
@@ -77,6 +80,7 @@ func (f *flow) choose(chosen frame.Format, besides frame.Preference) {
 func (f *flow) Route(to media.Sink) {
 	f.x.mu.Lock()
 	defer f.x.mu.Unlock()
+	f.joined(to)
 	if to == nil {
 		f.route.Store(nil)
 		return

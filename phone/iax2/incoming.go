@@ -134,7 +134,7 @@ func (c *incoming) accepted() {
 	from := c.account.party(&c.set, x.path.peer)
 	l.number, l.name = from.Number, from.Name
 	l.offer = describe(l.can)
-	l.flow = newFlow(x)
+	l.flow = newFlow(l)
 	if t := c.account.trunk; t != nil {
 		l.flow.bundled = t.Trunking
 	}

@@ -43,6 +43,9 @@ type leg struct {
 	flow     *flow
 	offered  *frame.Elements // of a NEW of ours, until it is accepted
 	held     bool
+	since    time.Time // of the conversation
+	transfer *transfer // one under way
+	stayed   bool      // one came to nothing
 	rang     bool
 	rotateAt time.Time
 	asked    time.Time   // PING was sent
@@ -153,7 +156,7 @@ func (l *leg) Answer(answer media.Description) {
 
 // stands is the beginning of the conversation.
 func (l *leg) stands() {
-	l.stage = up
+	l.stage, l.since = up, time.Now()
 	l.flow.judged = l.people()
 	l.rotateAt = time.Now().Add(rotateAfter())
 }

@@ -87,7 +87,7 @@ func (s *Server) Revive(state []byte, owner call.Owner) (call.Leg, error) {
 		x: x, id: v.ID, logged: v.Call, calledIn: v.CalledIn, account: a, number: v.Number, name: v.Name, correspondent: v.Other,
 		can: v.Can, offer: v.Offer, held: v.Held, accepted: true, owner: owner, owned: true,
 	}
-	x.party, l.flow = l, newFlow(x)
+	x.party, l.flow = l, newFlow(l)
 	l.flow.choose(v.Chosen, v.Can)
 	l.flow.bundled, l.flow.paused = v.Bundled, v.Held
 	if err := l.unlockKeys(v.Keys); err != nil {

@@ -290,6 +290,9 @@ func (s *Server) find(from path, source, dest uint16) *session {
 func (x *session) from(p path, source uint16) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if p.peer == x.aside {
+		return true
+	}
 	return (x.number == 0 || x.number == source) && (x.path.peer == p.peer || x.keys != nil)
 }
 

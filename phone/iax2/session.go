@@ -1,6 +1,7 @@
 package iax2
 
 import (
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,6 +65,7 @@ type session struct {
 	leaving bool      // over when all is acknowledged
 	over    bool
 	first   fingerprint             // of the frame that began it
+	aside   netip.AddrPort          // who may send past the peer, for a transfer; zero: nobody
 	keys    *keys                   // nil: in the clear
 	sealed  atomic.Pointer[opening] // what opens mini frames; nil: in the clear
 	flow    atomic.Pointer[flow]    // of a call

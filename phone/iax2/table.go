@@ -95,12 +95,12 @@ func (t *table) numbered(s *session, number uint16) {
 	t.link(s)
 }
 
-// moved notes that a session's peer is elsewhere now.
-func (t *table) moved(s *session, to path) {
+// moved notes that a session's peer is elsewhere now, or another.
+func (t *table) moved(s *session, to path, number uint16) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.unlink(s)
-	s.path = to
+	s.path, s.number = to, number
 	t.link(s)
 }
 

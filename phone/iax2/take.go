@@ -65,7 +65,7 @@ func (l *leg) command(f *frame.Full) {
 	case frame.Unquelch:
 		l.hold(false)
 	case frame.Transfer:
-		l.transfer(&e)
+		l.refer(&e)
 	case frame.RtKey:
 		l.rekeyed(&e)
 	case frame.TxReq:
@@ -212,8 +212,8 @@ func (l *leg) hold(on bool) {
 	l.post(call.Offered{Leg: l, Offer: d})
 }
 
-// transfer is the party wishing that the other one talks to a number instead.
-func (l *leg) transfer(e *frame.Elements) {
+// refer is the party wishing that the other one talks to a number instead.
+func (l *leg) refer(e *frame.Elements) {
 	if l.stage != up || e.CalledNumber == "" {
 		l.x.command(frame.Unsupport, &frame.Elements{UnknownCommand: frame.Some(frame.Transfer)})
 		return
@@ -236,5 +236,6 @@ func (l *leg) tick(now time.Time) {
 		x.ping()
 	}
 	l.assess()
+	l.tickTransfer(now)
 	l.rotate(now)
 }

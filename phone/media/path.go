@@ -72,6 +72,15 @@ func (r *RTP) skip(p *Packet) {
 	r.groundIfMoved()
 }
 
+// Direct gives the flow that packets are handed on to as they are; nil where they are
+// not.
+func (p *path) Direct() Flow {
+	if !p.relayed {
+		return nil
+	}
+	return p.to
+}
+
 func newPath(to Flow) *path {
 	p := &path{to: to, turns: make([]turn, 1), source: new(atomic.Pointer[Run])}
 	p.skip, _ = to.(skipper)
