@@ -147,3 +147,29 @@ func TestFiftyCallsShareTrunkFrames(t *testing.T) {
 	near.awaitNoCalls(t)
 	far.awaitNoCalls(t)
 }
+
+// TestTransferAndHoldAcrossIAX2: who is called by IAX2 is held, heard again, and handed
+// to another phone, with another codec, while the far end notices nothing.
+func TestTransferAndHoldAcrossIAX2(t *testing.T) {
+	t.Parallel()
+	const iax2 = "protocol = \"iax2\"\n"
+	far := startServer(t, people(bob, eve)+sister(bob, iax2+registersHere))
+	near := startServer(t, people(ada)+sister(ada, iax2+registersAt(far.addressIAX2(), "")))
+	near.awaitTrunk(t, "sister", "registered")
+	a, b, c := baresip(t, near, ada, codec("g722")), linphone(t, far, bob), baresip(t, far, eve, codec("pcma"))
+	connect(t, a, b, "9"+bob)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	b.Hold(t)
+	a.Ear().HearsNot(t, bobTone)
+	b.Resume(t)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	b.Transfer(t, far.uri(eve))
+	c.AwaitIncoming(t)
+	c.Answer(t)
+	c.AwaitEstablished(t)
+	hearEachOther(t, a, adaTone, c, eveTone)
+	b.AwaitClosed(t)
+	hangUp(t, a, c)
+	near.awaitNoCalls(t)
+	far.awaitNoCalls(t)
+}
