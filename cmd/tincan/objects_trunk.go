@@ -47,6 +47,7 @@ type wantedTrunk struct {
 	Encryption string `json:"encryption"`
 	Key        string `json:"key"` // the other side's, in PEM
 	Trunking   *bool  `json:"trunking"`
+	Transfer   *bool  `json:"transfer"`
 	Treatment
 }
 
@@ -94,7 +95,7 @@ func (o *objects) addTrunk(r *http.Request) (any, error) {
 	f := directory.TrunkForm{
 		Name: want.Name, Protocol: want.Protocol, Template: want.Template, Address: want.Address, Proxy: want.Proxy, Transport: want.Transport,
 		Register: want.Register, Username: want.Username, Secret: want.Secret, Accept: want.Accept, Match: want.Match,
-		Codecs: want.Codecs, Limit: want.Limit, Encryption: want.Encryption, Key: want.Key, Trunking: want.Trunking,
+		Codecs: want.Codecs, Limit: want.Limit, Encryption: want.Encryption, Key: want.Key, Trunking: want.Trunking, Transfer: want.Transfer,
 		DTMF: want.DTMF, Clean: want.Clean, Offer: want.Offer,
 	}
 	if err := typed((directory.Trunks{}).Check([]directory.TrunkForm{f})); err != nil {

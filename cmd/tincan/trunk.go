@@ -23,7 +23,7 @@ flags of add are in space.toml. How they do: tincan trunks.`,
 
 func trunkAdd(o *options) *cobra.Command {
 	var want wantedTrunk
-	var register, trunking bool
+	var register, trunking, transfer bool
 	var keyFile string
 	cmd := &cobra.Command{
 		Use: "add NAME", Short: "Add a trunk", Args: takes("NAME"),
@@ -48,6 +48,9 @@ of standard input.`,
 			}
 			if cmd.Flags().Changed("trunking") {
 				want.Trunking = &trunking
+			}
+			if cmd.Flags().Changed("transfer") {
+				want.Transfer = &transfer
 			}
 			if keyFile != "" {
 				text, err := os.ReadFile(keyFile)
@@ -83,6 +86,7 @@ of standard input.`,
 	f.StringVar(&want.Encryption, "encryption", "", "of its calls: auto, off, wanted or required; as [rtp] encryption when left out")
 	f.StringVar(&keyFile, "key", "", "`file` of the other side's public key, with iax2")
 	f.BoolVar(&trunking, "trunking", false, "put the sound of all calls into shared packets, with iax2")
+	f.BoolVar(&transfer, "transfer", false, "let calls leave this server, with iax2")
 	want.flags(cmd)
 	f.IntVar(&want.Limit, "limit", 0, "calls at once, both ways; any number when left out")
 	return cmd

@@ -62,7 +62,7 @@ func TestIAX2Trunks(t *testing.T) {
 		if len(made.Secret) != space.SecretLength {
 			t.Errorf("made %+v", made)
 		}
-		p.run("trunk", "add", "keyed", "--protocol", "iax2", "--address", "192.0.2.1", "--username", "us", "--key", p.file("other.pub"))
+		p.run("trunk", "add", "keyed", "--protocol", "iax2", "--address", "192.0.2.1", "--username", "us", "--key", p.file("other.pub"), "--transfer=false")
 		p.run("extension", "add", "101", "--iax2", "--secret", "hunter2")
 		want := []trunk{
 			{Name: "keyed", Protocol: "iax2", Address: "192.0.2.1", Proves: "address", Username: "us"},
@@ -72,7 +72,7 @@ func TestIAX2Trunks(t *testing.T) {
 			t.Error(d)
 		}
 		plain := p.run("export", "--reveal")
-		for _, line := range []string{`protocol = "iax2"`, `encryption = "required"`, "trunking = true", "iax2 = true"} {
+		for _, line := range []string{`protocol = "iax2"`, `encryption = "required"`, "trunking = true", "transfer = false", "iax2 = true"} {
 			if !strings.Contains(plain, line) {
 				t.Errorf("%s is not there:\n%s", line, plain)
 			}

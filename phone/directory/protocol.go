@@ -165,7 +165,7 @@ func (p *problems) protocol(f TrunkForm) {
 	for _, field := range []struct {
 		name string
 		set  bool
-	}{{"key", f.Key != ""}, {"trunking", f.Trunking != nil}} {
+	}{{"key", f.Key != ""}, {"trunking", f.Trunking != nil}, {"transfer", f.Transfer != nil}} {
 		if field.set {
 			p.add(field.name, "is of IAX2 alone", `leave it out, or write protocol = "iax2"`)
 		}

@@ -23,7 +23,7 @@ VZcTmr96deQFgvN8BQIDAQAB
 func TestProtocolProblems(t *testing.T) {
 	got := problemsOf(Trunks{}.Check([]TrunkForm{
 		{Name: "by-secret", Protocol: "iax2", Accept: "register", Username: "sister", Trunking: truth(true), Encryption: "required"},
-		{Name: "by-key", Protocol: "iax2", Address: "host:4569", Username: "us", Key: publicKey, Match: []string{"192.0.2.1"}},
+		{Name: "by-key", Protocol: "iax2", Address: "host:4569", Username: "us", Key: publicKey, Transfer: truth(true), Match: []string{"192.0.2.1"}},
 		{Name: "sip", Accept: "register", Username: "sister"},         // another protocol: another account
 		{Name: "sip2", Address: "host", Match: []string{"192.0.2.1"}}, // and another port
 		{Name: "both", Protocol: "sip", Address: "host", Key: publicKey, Trunking: truth(false)},

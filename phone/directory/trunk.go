@@ -44,6 +44,7 @@ type Trunk struct {
 	// Of IAX2 alone.
 	Key      *rsa.PublicKey // the other side's; nil: it has none
 	Trunking bool           // sound of several calls shares datagrams
+	Transfer bool           // calls may leave this server
 
 	password string
 }
@@ -135,6 +136,9 @@ type TrunkForm struct {
 	Key string `toml:"key,omitempty"`
 	// Trunking puts the sound of all calls into shared packets. Default false.
 	Trunking *bool `toml:"trunking,omitempty"`
+	// Transfer lets two IAX2 calls of this server be joined directly by the other
+	// sides, past the server. Default false.
+	Transfer *bool `toml:"transfer,omitempty"`
 }
 
 // Trunks is the table of trunks as package space applies it.
@@ -176,7 +180,7 @@ func (f *TrunkForm) trunk() (*Trunk, error) {
 		return nil, fmt.Errorf("trunk %s: address %q %w", f.Name, w.Address, err)
 	}
 	t := &Trunk{
-		Name: w.Name, Protocol: w.Protocol, Trunking: is(w.Trunking), Address: w.Address, Proxy: w.Proxy, Domain: cmp.Or(w.Domain, host.host()), Transport: w.Transport,
+		Name: w.Name, Protocol: w.Protocol, Trunking: is(w.Trunking), Transfer: is(w.Transfer), Address: w.Address, Proxy: w.Proxy, Domain: cmp.Or(w.Domain, host.host()), Transport: w.Transport,
 		Register: is(w.Register), Expires: cmp.Or(w.Expires, defaultExpires),
 		Username: w.Username, AuthUsername: cmp.Or(w.AuthUsername, w.Username), Accept: w.Accept, Codecs: w.Codecs,
 		CallerID: cmp.Or(w.CallerID, "from"), Number: w.Number, Privacy: is(w.Privacy), Trusted: is(w.TrustIdentity),

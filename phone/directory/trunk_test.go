@@ -86,7 +86,7 @@ func anyTrunk(t *rapid.T) TrunkForm {
 		Username: word("", "u"), AuthUsername: word("", "a@b"), Secret: "sealed:x", Accept: word("", "digest"),
 		CallerID: word("", "pai", "rpid"), Number: word("", "+49"), Privacy: flag("privacy"), TrustIdentity: flag("trust"),
 		DTMF: word("", "auto", "inband"), Clean: rapid.SampledFrom([][]string{nil, {"echo"}, {"level", "noise"}}).Draw(t, "clean"),
-		NumberFrom: word("", "to"), URI: word("", "tel"), Protocol: word("", "iax2"), Key: word("", publicKey), Trunking: flag("trunking"), Limit: rapid.IntRange(0, 9).Draw(t, "limit"),
+		NumberFrom: word("", "to"), URI: word("", "tel"), Protocol: word("", "iax2"), Key: word("", publicKey), Trunking: flag("trunking"), Transfer: flag("transfer"), Limit: rapid.IntRange(0, 9).Draw(t, "limit"),
 	}
 	if rapid.Bool().Draw(t, "qualified") {
 		q := rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(t, "qualify")
