@@ -227,6 +227,17 @@ func TestStrangersAtAnEncryptedCall(t *testing.T) {
 	}
 }
 
+// while attacks while something is done, however that ends, and tells how many rounds.
+func (p *spy) while(sound, stun []peer.Datagram, what func()) (rounds uint64) {
+	stop := make(chan struct{})
+	var attack sync.WaitGroup
+	attack.Go(func() { rounds = uint64(p.attack(sound, stun, stop)) })
+	defer attack.Wait()
+	defer close(stop)
+	what()
+	return
+}
+
 // disturbs attacks while something is done, three times, and looks what the server
 // says of it.
 func (p *spy) disturbs(t *testing.T, s *server, asks bool, meanwhile func()) {
@@ -234,13 +245,11 @@ func (p *spy) disturbs(t *testing.T, s *server, asks bool, meanwhile func()) {
 	id := s.onlyCall(t)
 	sound, stun := p.heard(t, asks)
 	before := s.resident(t)
-	stop, rounds := make(chan struct{}), make(chan int, 1)
-	go func() { rounds <- p.attack(sound, stun, stop) }()
-	for range 3 {
-		meanwhile()
-	}
-	close(stop)
-	n := uint64(<-rounds)
+	n := p.while(sound, stun, func() {
+		for range 3 {
+			meanwhile()
+		}
+	})
 	grown := s.resident(t) - before
 	t.Logf("%d rounds of %d packets; %.1f MB more memory", n, 3*len(sound)*(1+len(forgeries))+6*len(stun), grown)
 	if grown > memoryMost {
