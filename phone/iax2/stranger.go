@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tincan/phone/call"
+	"tincan/phone/directory"
 	"tincan/phone/iax2/frame"
 )
 
@@ -111,7 +112,7 @@ func (s *Server) begins(f *frame.Full, from path, size int) {
 		old.lose(call.Interrupted.Why("the other side has started anew"))
 		old.unlock()
 	}
-	x := s.newSession(from, f.Source, true)
+	x := s.newSession(from, f.Source, !e.CallToken.Present || !s.known(from.peer))
 	x.first = printOf(f)
 	if f.Is(frame.New) {
 		x.party = &incoming{session: x}
@@ -127,6 +128,17 @@ func (s *Server) begins(f *frame.Full, from path, size int) {
 	s.trace(false, from, x.ours, frame.AppendFull(nil, *f))
 	x.iseq = f.OSeq + 1
 	x.party.take(f)
+}
+
+// known tells whether a device or trunk of ours is at an address. Once a token shows
+// that it is there, it may begin more calls at once than who has proved nothing: a
+// server that takes up its work begins many.
+func (s *Server) known(peer netip.AddrPort) bool {
+	if _, ok := s.cfg.Bindings.Source(peer, directory.TransportIAX2); ok {
+		return true
+	}
+	_, ok := s.trunkAt(s.cfg.Directory.Snapshot(), peer)
+	return ok
 }
 
 func (s *Server) optional(a netip.Addr) bool {

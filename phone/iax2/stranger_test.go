@@ -293,6 +293,39 @@ func TestSessionsOfStrangersAreBounded(t *testing.T) {
 	})
 }
 
+// TestKnownPeersBeginManyCalls: who is registered here is not held back as strangers
+// are, as long as a token shows that it is there.
+func TestKnownPeersBeginManyCalls(t *testing.T) {
+	lives(t, func(t *testing.T, net *internet) {
+		h := alone(t, net, func(o *options) { o.settings.Optional = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} })
+		at := netip.MustParseAddrPort("192.0.2.50:4569")
+		done := make(chan error, 1)
+		h.bindings.Update("101", []directory.Binding{{
+			Contact: "iax2:101@" + at.String(), Transport: directory.TransportIAX2, Received: at, Updated: time.Now(), Expires: time.Now().Add(time.Hour),
+		}}, nil, func(err error) { done <- err })
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		p := newPeer(t, net, at.String())
+		begin := func(how func(frame.Command, frame.Elements), first, n int) {
+			for i := range n {
+				p.number = uint16(first + i)
+				p.oseq, p.iseq, p.theirs = 0, 0, 0
+				how(frame.New, frame.Elements{Username: "101", CalledNumber: "200", Capability: frame.PCMA, Version: 2})
+			}
+			p.hear()
+		}
+		begin(p.token, 100, 3*maxUnprovedAt)
+		if n := h.iax2.sessions.count(); n != 3*maxUnprovedAt {
+			t.Errorf("%d sessions with tokens, want %d", n, 3*maxUnprovedAt)
+		}
+		begin(func(c frame.Command, e frame.Elements) { p.say(c, e) }, 1000, 3*maxUnprovedAt) // anybody may say so
+		if n := h.iax2.sessions.count(); n != 4*maxUnprovedAt {
+			t.Errorf("%d sessions, want %d of them without tokens", n, maxUnprovedAt)
+		}
+	})
+}
+
 // TestOthersCannotTouchACall: frames from elsewhere, of other numbers, replayed, cut or
 // too long change nothing of a call that stands.
 func TestOthersCannotTouchACall(t *testing.T) {
