@@ -90,6 +90,37 @@ func TestAsteriskByKeys(t *testing.T) {
 	talkWithAsterisk(t, s, a)
 }
 
+// asteriskCalls share the packets of one trunk.
+const asteriskCalls = 40
+
+// TestManyCallsShareATrunkWithAsterisk: all are up, and who listens among them hears
+// what is for him alone.
+func TestManyCallsShareATrunkWithAsterisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("forty calls")
+	}
+	both := variants["trunking"]
+	a := peer.StartAsterisk(t, peer.AsteriskSpec{
+		IAX: both.general + asteriskPeer("secret=between-us\nhost=dynamic\n"+both.asterisk), Dialplan: asteriskNumbers,
+	})
+	s := startServer(t, people(ada)+sisterByIAX2(registersAt(a.Address(), both.tincan))+
+		"[[route]]\nfrom = \"trunk:sister\"\nnumber = \"600\"\nto = \"app:echo\"\n")
+	s.awaitTrunk(t, "sister", "registered")
+	for range asteriskCalls {
+		a.Send(t, "channel originate IAX2/tincan/600 application Milliwatt")
+	}
+	s.awaitCalls(t, asteriskCalls)
+	phone := baresip(t, s, ada, codec("g722"))
+	phone.Dial(t, "9"+bob)
+	phone.AwaitEstablished(t)
+	phone.Ear().Hears(t, adaTone)
+	phone.Ear().HearsNot(t, 1004)
+	phone.Hangup(t)
+	s.awaitCalls(t, asteriskCalls)
+	a.Send(t, "channel request hangup all")
+	s.awaitNoCalls(t)
+}
+
 // TestAsteriskSaysWhy: why a call failed crosses over, both ways.
 func TestAsteriskSaysWhy(t *testing.T) {
 	t.Parallel()

@@ -240,7 +240,10 @@ func (s *server) list(t *testing.T, into any, command ...string) {
 }
 
 // awaitNoCalls waits until every call is over on the server's side too.
-func (s *server) awaitNoCalls(t *testing.T) {
+func (s *server) awaitNoCalls(t *testing.T) { t.Helper(); s.awaitCalls(t, 0) }
+
+// awaitCalls waits until so many calls are up.
+func (s *server) awaitCalls(t *testing.T, want int) {
 	t.Helper()
 	deadline := time.NewTimer(peer.Patience)
 	defer deadline.Stop()
@@ -248,13 +251,13 @@ func (s *server) awaitNoCalls(t *testing.T) {
 	defer ticker.Stop()
 	for {
 		n := s.callCount(t)
-		if n == 0 {
+		if n == want {
 			return
 		}
 		select {
 		case <-ticker.C:
 		case <-deadline.C:
-			t.Fatalf("%d calls are still up", n)
+			t.Fatalf("%d calls are up, want %d", n, want)
 		}
 	}
 }
