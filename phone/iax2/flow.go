@@ -174,7 +174,7 @@ func (f *flow) Deliver(p *media.Packet) {
 func (f *flow) brief(m frame.Mini) {
 	x, o := f.x, &f.out
 	if x.keys == nil {
-		if f.bundled && x.s.bundles.add(x.s, x.path, frame.Entry{Source: m.Source, Time: m.Time, Payload: m.Payload}, true) {
+		if f.bundled && x.s.bundles.add(x.s, x.path, frame.Entry(m), true) {
 			return
 		}
 		o.buffer = frame.AppendMini(o.buffer[:0], m)
