@@ -275,6 +275,7 @@ func eachByICE(numbers ...string) string {
 // a relay: the call is answered, no sound can pass, and it ends by itself and says
 // what was tried.
 func TestNoWayByICE(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	h := newHomes(t, 1)
 	h.home[0].lets443Out(t)
 	s := startServerAt(t, place{ip: publicIP, netns: h.public, wss: 443}, people(ada, bob))
