@@ -38,12 +38,23 @@ func (b *Bridge) arrange() {
 	for i, f := range b.flows {
 		if r, ok := f.(bridged); ok {
 			r.carried(b.way, b.way == WayRelay && b.speaksRTP(1-i))
-			r.spoken(b.mouths[i])
+			r.spoken(b.presser(i))
 		}
 		if m := b.mouths[i]; m != nil {
 			m.tell(b.ears[i].far())
 		}
 	}
+}
+
+// presser is who can say keys to flow i as tones; nil: nobody who encodes.
+func (b *Bridge) presser(i int) presser {
+	if m := b.mouths[i]; m != nil {
+		return m
+	}
+	if s, ok := b.flows[1-i].(*Seat); ok {
+		return s
+	}
+	return nil
 }
 
 func (b *Bridge) speaksRTP(side int) bool {
@@ -119,7 +130,7 @@ func (b *Bridge) later(i int) (Sink, error) {
 	}
 	t, err := b.transcoder(i)
 	if r, ok := b.flows[1-i].(bridged); ok && err == nil {
-		r.spoken(b.mouths[1-i])
+		r.spoken(b.presser(1 - i))
 	}
 	return t, err
 }
@@ -140,7 +151,7 @@ func (b *Bridge) earOf(i int) (*ear, error) {
 func (b *Bridge) mouthOf(i int) (*mouth, error) {
 	t := b.terms[i]
 	f, _ := firstSound(t.Accepts)
-	if m := b.mouths[i]; m != nil && m.format == f && m.voice.ptime == t.Ptime && m.voice.rate == mixRate(b.terms) {
+	if m := b.mouths[i]; m != nil && m.format == f && sameNoise(m.noise, noiseOf(f, t.Accepts)) && m.voice.ptime == t.Ptime && m.voice.rate == mixRate(b.terms) {
 		return m, nil
 	}
 	m, err := newMouth(b.flows[i], t, mixRate(b.terms))

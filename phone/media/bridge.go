@@ -43,7 +43,7 @@ func (b *Bridge) unlock() {
 // bridged is what an RTP flow is told by its bridge.
 type bridged interface {
 	carried(way Way, relayed bool)
-	spoken(*mouth)
+	spoken(presser)
 	mute(bool)
 }
 

@@ -120,7 +120,7 @@ func (r *RTP) SendDigit(d Digit) {
 }
 
 // toneMouth gives who says keys as tones, or nil.
-func (r *RTP) toneMouth() *mouth {
+func (r *RTP) toneMouth() presser {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.inband() {

@@ -106,7 +106,7 @@ func (s *Seat) regroup() bool {
 // choose gives the seat a speech of its own while it hears what nobody else
 // does.
 func (s *Seat) choose(m *Mixer) {
-	apart := s.quiet < int(shareAfter/tickEvery) || s.whisper != nil
+	apart := s.quiet < int(shareAfter/tickEvery) || s.whisper != nil || s.mouth.pressing()
 	switch g := s.group; {
 	case apart && s.mouth.voice == nil:
 		if own, err := g.voice.clone(); err == nil {

@@ -74,20 +74,46 @@ type key struct {
 	pause int // samples that are silent after it
 }
 
+// presser says keys to a party as tones.
+type presser interface{ press(Digit) }
+
 // press says a digit as a tone, after those that wait. The mouth says it in
 // place of what the other party says meanwhile.
 func (m *mouth) press(d Digit) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.queue(d, m.voice.rate)
+}
+
+// press says a digit to the seat's party, which hears something of its own meanwhile.
+func (s *Seat) press(d Digit) {
+	s.mixer.mu.Lock()
+	defer s.mixer.mu.Unlock()
+	if m := s.mouth; m != nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.queue(d, s.mixer.rate)
+	}
+}
+
+// pressing tells whether a digit is being said, or waits.
+func (m *mouth) pressing() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.keys) > 0
+}
+
+// queue keeps a digit as a tone at a rate. Called with mu held.
+func (m *mouth) queue(d Digit, rate int) {
 	length := d.Duration
 	if length == 0 {
 		length = digitLength
 	}
-	tone, err := dtmf.NewTone(m.voice.rate, d.Rune, min(max(length, digitAtLeast), digitAtMost), keyRow, keyColumn)
+	tone, err := dtmf.NewTone(rate, d.Rune, min(max(length, digitAtLeast), digitAtMost), keyRow, keyColumn)
 	if err != nil || len(m.keys) >= maxDigits {
 		return
 	}
-	m.keys = append(m.keys, key{tone, samplesIn(keyPause, m.voice.rate)})
+	m.keys = append(m.keys, key{tone, samplesIn(keyPause, rate)})
 }
 
 // overlay puts the tones that wait in place of sound.

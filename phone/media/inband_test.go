@@ -102,6 +102,44 @@ func TestKeysAsTonesIntoAMix(t *testing.T) {
 	})
 }
 
+// A party of a conference is said keys as tones: it hears them, nobody else does, and
+// then hears what all hear again.
+func TestKeysAsTonesOutOfAMix(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t, newTestEngine(t, Config{}), MixerConfig{}, pcmu, pcmu, pcmu)
+		p := r.phones[0].remote(pcmu)
+		p.Inband = true
+		r.phones[0].flow.Configure(p)
+		r.bridges[0].Reconfigured()
+		talk(150, r.phones...) // so long that listeners share what they hear
+		for _, p := range r.phones {
+			p.heard()
+		}
+		for _, k := range "7*" {
+			r.phones[0].flow.SendDigit(Digit{Rune: k})
+		}
+		for range 40 {
+			for _, p := range r.phones {
+				p.say(make([]int16, 160))
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		for i, want := range []string{"7*", "", ""} {
+			l := newPlayer(t, pcmu)
+			l.hear(t, r.phones[i].heard())
+			heard := ""
+			for _, ev := range must(dtmf.NewDetector(8000)).Append(nil, l.pcm) {
+				if ev.Down {
+					heard += string(ev.Key)
+				}
+			}
+			if heard != want || len(l.gaps) != 0 {
+				t.Errorf("phone %d heard %q, want %q; gaps %v", i, heard, want, l.gaps)
+			}
+		}
+	})
+}
+
 // Where events were agreed, tones are sound.
 func TestTonesBesideEventsAreSound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

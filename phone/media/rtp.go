@@ -86,7 +86,7 @@ type RTP struct {
 	route  Sink
 	way    Way
 	muted  bool // what the party sends is heard by nobody
-	mouth  *mouth
+	mouth  presser
 
 	guard   guard
 	latch   latch
@@ -227,7 +227,7 @@ func (r *RTP) pressedTone(d Digit) {
 
 // spoken is told by the bridge who speaks to the party; nil: nobody who
 // encodes.
-func (r *RTP) spoken(m *mouth) {
+func (r *RTP) spoken(m presser) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.mouth = m

@@ -57,6 +57,11 @@ func noiseOf(f codec.Format, accepts []codec.Format) *codec.Format {
 	return nil
 }
 
+// sameNoise tells whether silence is described in the same way, or not at all.
+func sameNoise(a, b *codec.Format) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}
+
 func newStill(rate int, clock uint32) *still {
 	return &still{voice: cn.NewVoice(rate), analyser: cn.NewAnalyser(rate), white: rate != int(clock)}
 }

@@ -199,6 +199,35 @@ func TestSilenceOfOurMaking(t *testing.T) {
 	}
 }
 
+// A party that does not take comfort noise any more is sent none.
+func TestNoiseIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newTestEngine(t, Config{})
+		a, b := newPhone(t, e, "1.1.1.1", pcmu, comfort), newPhone(t, e, "2.2.2.2", pcma)
+		bridge := Join(a.flow, b.flow)
+		hears := func() (noise int) {
+			for range 50 {
+				b.say(hiss(-70)(160))
+				time.Sleep(20 * time.Millisecond)
+			}
+			for _, p := range a.heard() {
+				if p.PT == comfort.PT {
+					noise++
+				}
+			}
+			return noise
+		}
+		if hears() == 0 {
+			t.Error("no description of silence")
+		}
+		a.flow.Configure(a.remote(pcmu))
+		bridge.Reconfigured()
+		if n := hears(); n > 0 {
+			t.Errorf("%d descriptions to who takes none", n)
+		}
+	})
+}
+
 // The silence that one party describes is handed on to one of another codec.
 func TestDescribedSilenceIsHandedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
