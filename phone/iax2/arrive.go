@@ -25,7 +25,9 @@ func (x *session) arrive(b []byte, from path) (v sound, ok bool) {
 		opened, ok := x.openFull(b)
 		if !ok {
 			x.s.counts.Forged.Add(1)
-			x.unreadable(b)
+			if from.peer == x.path.peer {
+				x.unreadable(b)
+			}
 			return v, false
 		}
 		b = opened

@@ -82,7 +82,7 @@ func (l *leg) prove(q *frame.Elements) {
 
 // token says NEW again with the token that the peer gave.
 func (l *leg) token(e *frame.Elements) {
-	if l.offered == nil || !e.CallToken.Present {
+	if l.tokens++; l.offered == nil || !e.CallToken.Present || l.tokens > mostTokens {
 		return
 	}
 	l.offered.CallToken = frame.Some(append([]byte(nil), e.CallToken.Value...))

@@ -532,3 +532,28 @@ func TestServerLeavesItsPartiesToEachOther(t *testing.T) {
 		})
 	}
 }
+
+// TestGivenUpBeforeTheNameIsFound: a trunk whose name server is slow.
+func TestGivenUpBeforeTheNameIsFound(t *testing.T) {
+	lives(t, func(t *testing.T, net *internet) {
+		a, b := pair(t, net, func(a, _ *options) { a.trunks[0].Address = "b.example" })
+		a.iax2.cfg.Resolve = func(string) ([]netip.Addr, error) {
+			time.Sleep(10 * time.Second)
+			return []netip.Addr{b.at.Addr()}, nil
+		}
+		gone := a.call("101", "200", pcma)
+		time.Sleep(time.Second)
+		gone.hangUp()
+		time.Sleep(20 * time.Second)
+		patient := a.call("101", "200", pcma)
+		time.Sleep(15 * time.Second)
+		if _, answered, _, _ := patient.state(); !answered {
+			t.Errorf("who waited for the name was not answered: %q", patient.over())
+		}
+		if _, total := b.calls.Counts(); total != 1 {
+			t.Errorf("%d calls came, want the one", total)
+		}
+		patient.hangUp()
+		nothingLeft(t, a, b)
+	})
+}

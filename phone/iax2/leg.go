@@ -47,6 +47,7 @@ type leg struct {
 	transfer *transfer // one under way
 	stayed   bool      // one came to nothing
 	rang     bool
+	tokens   int // that the peer has asked for
 	rotateAt time.Time
 	asked    time.Time   // PING was sent
 	stats    media.Stats // when the flow was given back
@@ -185,6 +186,10 @@ func (l *leg) hangup(cause call.Cause) {
 	}
 	refused := l.calledIn && !l.accepted
 	l.leaves()
+	if l.x.path.port == nil { // where the party is was not known yet
+		l.x.over = true
+		return
+	}
 	e := &frame.Elements{Cause: cause.Text, CauseCode: frame.Some(codeOf(cause))}
 	if refused {
 		l.x.command(frame.Reject, e)
@@ -303,7 +308,10 @@ func (l *leg) Info() call.Info {
 	defer l.x.unlock()
 	i := call.Info{
 		Kind: "iax2", Party: l.account.ref, Number: l.number, Name: l.name, Device: l.device(),
-		CallID: l.wireID(), CalledIn: l.calledIn, Remote: "iax2:" + l.x.path.peer.String(), Stats: l.stats,
+		CallID: l.wireID(), CalledIn: l.calledIn, Stats: l.stats,
+	}
+	if l.x.path.peer.IsValid() {
+		i.Remote = "iax2:" + l.x.path.peer.String()
 	}
 	if !l.last.done {
 		i.Stats = l.flow.statistics()

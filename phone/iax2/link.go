@@ -216,15 +216,15 @@ func (k *link) State() State {
 // goodbyeLooks is how often Unregister looks whether all is said.
 const goodbyeLooks = 20 * time.Millisecond
 
-// Unregister says goodbye where we are registered, and waits for the answers until ctx
-// ends.
+// Unregister says goodbye where we are registered, and waits until that and the ends of
+// calls are acknowledged, or ctx ends.
 func (s *Server) Unregister(ctx context.Context) {
 	for _, k := range s.links.all() {
 		k.goodbye()
 	}
 	tick := time.NewTicker(goodbyeLooks)
 	defer tick.Stop()
-	for s.enrolling() {
+	for s.busy() {
 		select {
 		case <-ctx.Done():
 			return
@@ -233,13 +233,14 @@ func (s *Server) Unregister(ctx context.Context) {
 	}
 }
 
-// enrolling tells whether a registration of ours is being changed.
-func (s *Server) enrolling() bool {
+// busy tells whether a registration of ours is being changed, or a peer has not
+// acknowledged our last word.
+func (s *Server) busy() bool {
 	return slices.ContainsFunc(s.sessions.all(), func(x *session) bool {
 		x.mu.Lock()
 		defer x.unlock()
 		_, ok := x.party.(*enrolment)
-		return ok
+		return ok || x.leaving
 	})
 }
 
