@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tincan/config/form"
+	"tincan/phone/media"
 )
 
 // Sound is how a party's sound and keys are treated.
@@ -27,6 +28,28 @@ const (
 	CleanLevel = "level" // soft and loud voices are brought to one level
 	CleanNoise = "noise" // steady noise is dampened
 )
+
+// Cleaning says what is done to the party's sound, for media.
+func (s Sound) Cleaning() media.Clean {
+	return media.Clean{
+		Echo:  slices.Contains(s.Clean, CleanEcho),
+		Level: slices.Contains(s.Clean, CleanLevel),
+		Noise: slices.Contains(s.Clean, CleanNoise),
+	}
+}
+
+// Treatment says, for people, for what the party's sound is decoded though its codec
+// need not be changed; "": for nothing.
+func (s Sound) Treatment() string {
+	var parts []string
+	if s.DTMF == DTMFInband {
+		parts = append(parts, `dtmf = "inband"`)
+	}
+	if len(s.Clean) > 0 && media.CanClean() {
+		parts = append(parts, `clean = ["`+strings.Join(s.Clean, `", "`)+`"]`)
+	}
+	return strings.Join(parts, ", ")
+}
 
 func dtmfs() []string { return []string{DTMFAuto, DTMFInband, DTMFInfo} }
 

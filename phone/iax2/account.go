@@ -19,8 +19,9 @@ type account struct {
 	name       string
 	codecs     []string
 	password   string
-	key        *rsa.PublicKey   // of the peer; nil: it has none
-	encryption string           // "off", "auto", "wanted" or "required"
+	key        *rsa.PublicKey // of the peer; nil: it has none
+	encryption string         // "off", "auto", "wanted" or "required"
+	sound      directory.Sound
 	trunk      *directory.Trunk // nil: an extension, or nobody
 }
 
@@ -46,15 +47,21 @@ func (s *Server) accountOf(snap *directory.Snapshot, user string) (account, bool
 func (s *Server) extensionAccount(e *directory.Extension) account {
 	return account{
 		ref: "extension:" + e.Number, user: e.Number, number: e.Number, name: e.Name, codecs: e.Codecs,
-		password: e.Password(), encryption: s.policy(e.Encryption),
+		password: e.Password(), encryption: s.policy(e.Encryption), sound: cleaned(e.Sound),
 	}
 }
 
 func trunkAccount(s *Server, t *directory.Trunk) account {
 	return account{
 		ref: t.Ref(), user: t.Username, codecs: t.Codecs, password: t.Password(), key: t.Key,
-		encryption: s.policy(t.Encryption), trunk: t,
+		encryption: s.policy(t.Encryption), sound: cleaned(t.Sound), trunk: t,
 	}
+}
+
+// cleaned leaves of how sound is treated what IAX2 needs: keys have frames of their own.
+func cleaned(s directory.Sound) directory.Sound {
+	s.DTMF = directory.DTMFAuto
+	return s
 }
 
 // policy says how far the sound of a party is to be encrypted.

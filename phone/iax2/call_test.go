@@ -9,6 +9,7 @@ import (
 	"tincan/phone/codec"
 	"tincan/phone/directory"
 	"tincan/phone/iax2/frame"
+	"tincan/phone/media"
 )
 
 var (
@@ -555,5 +556,42 @@ func TestGivenUpBeforeTheNameIsFound(t *testing.T) {
 		}
 		patient.hangUp()
 		nothingLeft(t, a, b)
+	})
+}
+
+// TestSoundIsCleaned as the trunk says, whatever protocol it speaks.
+func TestSoundIsCleaned(t *testing.T) {
+	if !media.CanClean() {
+		t.Skip("this build cannot clean")
+	}
+	lives(t, func(t *testing.T, net *internet) {
+		a, b := pair(t, net, func(_, b *options) { b.trunks[0].Clean = []string{"level"} })
+		caller, callee := stands(t, a, b, pcma)
+		hear(t, caller, callee, 0.95)
+		if got := b.leg(t).Info().Treatment; got != `clean = ["level"]` {
+			t.Errorf("the leg says that it is treated by %q", got)
+		}
+		if got := b.leg(t).flow.Terms().Clean; !got.Level {
+			t.Errorf("its sound is cleaned by %+v", got)
+		}
+	})
+}
+
+// TestReportsOfLosses reach the encoder: each side tells the other what it missed.
+func TestReportsOfLosses(t *testing.T) {
+	lives(t, func(t *testing.T, net *internet) {
+		a, b := pair(t, net)
+		stands(t, a, b, pcma)
+		net.set(weather{loss: 0.2, delay: 10 * time.Millisecond})
+		time.Sleep(3 * pingEvery)
+		for _, h := range []*house{a, b} {
+			f := h.leg(t).flow
+			if got := f.FarLoss(); got < 0.1 || got > 0.3 {
+				t.Errorf("the peer of %v misses %.2f by its report, want about 0.2", h.at, got)
+			}
+			if got := h.leg(t).Quality(); len(got.Samples) == 0 || got.Samples[len(got.Samples)-1].In.Loss < 0.1 {
+				t.Errorf("the account of %v: %+v", h.at, got)
+			}
+		}
 	})
 }

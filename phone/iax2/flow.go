@@ -98,6 +98,9 @@ func (f *flow) Terms() media.Terms {
 	t := media.Terms{Kind: media.Audio}
 	if f.chosen != 0 {
 		t.Sends, t.Accepts = *f.sends.Load(), []codec.Format{f.format}
+		if media.CanClean() {
+			t.Clean = f.leg.account.sound.Cleaning()
+		}
 	}
 	return t
 }

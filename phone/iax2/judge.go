@@ -93,3 +93,11 @@ func (l *leg) assess() {
 		l.post(call.Silent{Leg: l})
 	}
 }
+
+// FarLoss is the share of what it is sent that the peer misses, by its last report, for
+// encoders.
+func (f *flow) FarLoss() float64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return float64(f.got.far.LossPercent) / 100
+}

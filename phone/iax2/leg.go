@@ -309,6 +309,7 @@ func (l *leg) Info() call.Info {
 	i := call.Info{
 		Kind: "iax2", Party: l.account.ref, Number: l.number, Name: l.name, Device: l.device(),
 		CallID: l.wireID(), CalledIn: l.calledIn, Stats: l.stats,
+		Treatment: l.account.sound.Treatment(),
 	}
 	if l.x.path.peer.IsValid() {
 		i.Remote = "iax2:" + l.x.path.peer.String()

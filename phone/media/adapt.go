@@ -8,11 +8,12 @@ const adviseEvery = 50
 
 // lossy is a flow that knows which share of its packets the party misses.
 type lossy interface {
-	farLoss() float64
+	FarLoss() float64
 }
 
-// farLoss is what the party's last report said (RFC 3550 6.4.1).
-func (r *RTP) farLoss() float64 { return float64(r.fraction.Load()) / 256 }
+// FarLoss is the share of its packets that the party misses, by its last report (RFC
+// 3550 6.4.1), for encoders.
+func (r *RTP) FarLoss() float64 { return float64(r.fraction.Load()) / 256 }
 
 // lossTo gives the share that the party behind a sink misses; 0: not known.
 func lossTo(to Sink) float64 {
@@ -20,7 +21,7 @@ func lossTo(to Sink) float64 {
 		to = p.to
 	}
 	if l, ok := to.(lossy); ok {
-		return l.farLoss()
+		return l.FarLoss()
 	}
 	return 0
 }

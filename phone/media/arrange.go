@@ -275,7 +275,7 @@ func (b *Bridge) landing(i int) *landing {
 func sameTerms(a, b [2]Terms) bool {
 	return slices.EqualFunc(a[:], b[:], func(a, b Terms) bool {
 		return a.Kind == b.Kind && a.Ptime == b.Ptime && a.Pinned == b.Pinned && (a.keys == nil) == (b.keys == nil) &&
-			a.clean == b.clean &&
+			a.Clean == b.Clean &&
 			slices.Equal(a.Sends, b.Sends) && slices.Equal(a.Accepts, b.Accepts)
 	})
 }

@@ -105,7 +105,7 @@ func (b *Bridge) least() Way {
 // sound, and what must be known of it, needs decoding. A seat does so itself.
 func (b *Bridge) leastFor(i int) Way {
 	from, to := b.terms[i], b.terms[1-i]
-	if b.meetsMix() || from.keys == nil && to.keys == nil && from.clean == (Clean{}) && !to.clean.Echo {
+	if b.meetsMix() || from.keys == nil && to.keys == nil && from.Clean == (Clean{}) && !to.Clean.Echo {
 		return b.need
 	}
 	return max(b.need, WayTranscode)

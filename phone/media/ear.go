@@ -114,7 +114,7 @@ func newEar(terms Terms, rate int, log *slog.Logger) (*ear, error) {
 		e.byPT[f.PT] = uint8(len(e.voices))
 	}
 	e.keys = newKeyEar(rate, terms.keys)
-	e.clean = newCleaner(rate, terms.clean, log)
+	e.clean = newCleaner(rate, terms.Clean, log)
 	if len(e.voices) == 0 {
 		return nil, fmt.Errorf("%w: the party sends no sound", ErrCannotBridge)
 	}
@@ -123,7 +123,7 @@ func newEar(terms Terms, rate int, log *slog.Logger) (*ear, error) {
 
 // serves tells whether the ear will do for a party.
 func (e *ear) serves(t Terms) bool {
-	return slices.Equal(e.sends, t.Sends) && (e.keys == nil) == (t.keys == nil) && e.cleaned() == t.clean
+	return slices.Equal(e.sends, t.Sends) && (e.keys == nil) == (t.keys == nil) && e.cleaned() == t.Clean
 }
 
 // cleaned tells what is done to what the party says.

@@ -85,8 +85,9 @@ type Terms struct {
 	Ptime int
 	// Pinned forbids everything but a transparent relay.
 	Pinned bool
+	// Clean is what is done to the sound that the party sends.
+	Clean Clean
 
 	steady bool        // packets come by the engine's clock: none is late or lost
 	keys   func(Digit) // told of keys found in the sound; nil: they are not looked for
-	clean  Clean       // what is done to the sound that the party sends
 }

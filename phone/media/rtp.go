@@ -207,7 +207,7 @@ func (r *RTP) Terms() Terms {
 		t.keys = r.pressedTone
 	}
 	if r.kind == Audio && CanClean() {
-		t.clean = r.remote.Clean
+		t.Clean = r.remote.Clean
 	}
 	return t
 }

@@ -14,13 +14,13 @@ func (s *Seat) mixes() {}
 func (s *Seat) adopt(other Terms) {
 	terms := Terms{
 		Kind: Audio, Sends: encodable(other.Accepts), Accepts: decodable(other.Sends),
-		Ptime: other.Ptime, steady: other.steady, keys: other.keys, clean: other.clean,
+		Ptime: other.Ptime, steady: other.steady, keys: other.keys, Clean: other.Clean,
 	}
 	if other.Kind != Audio || len(terms.Sends)+len(terms.Accepts) == 0 {
 		terms = linearTerms(8000) // there is no way to these, as the bridge will say
 	}
 	// A party's terms: what the seat accepts, it sends.
-	_ = s.settle(Terms{Kind: Audio, Sends: terms.Accepts, Accepts: terms.Sends, Ptime: terms.Ptime, steady: terms.steady, keys: terms.keys, clean: terms.clean})
+	_ = s.settle(Terms{Kind: Audio, Sends: terms.Accepts, Accepts: terms.Sends, Ptime: terms.Ptime, steady: terms.steady, keys: terms.keys, Clean: terms.Clean})
 }
 
 func encodable(formats []codec.Format) []codec.Format {
@@ -48,7 +48,7 @@ func decodable(formats []codec.Format) []codec.Format {
 // settle takes the terms of the party, and keeps of the ear and the mouth what
 // goes on.
 func (s *Seat) settle(party Terms) error {
-	own := Terms{Kind: Audio, Sends: party.Accepts, Accepts: party.Sends, Ptime: party.Ptime, steady: party.steady, keys: party.keys, clean: party.clean}
+	own := Terms{Kind: Audio, Sends: party.Accepts, Accepts: party.Sends, Ptime: party.Ptime, steady: party.steady, keys: party.keys, Clean: party.Clean}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mouth != nil && sameTerms([2]Terms{own}, [2]Terms{s.terms}) {

@@ -380,7 +380,7 @@ func (l *leg) stopTimers() {
 func (l *leg) Info() call.Info {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := call.Info{Kind: "sip", Party: l.party, Device: l.name, CallID: l.callID, Number: userOf(&l.remote), Name: l.remName, OurTag: l.localTag, TheirTag: l.remoteTag, CalledIn: !l.uac, Treatment: treatment(l.sound)}
+	i := call.Info{Kind: "sip", Party: l.party, Device: l.name, CallID: l.callID, Number: userOf(&l.remote), Name: l.remName, OurTag: l.localTag, TheirTag: l.remoteTag, CalledIn: !l.uac, Treatment: l.sound.Treatment()}
 	i.Encryption, i.Unencrypted = l.encrypted()
 	if l.path.Remote.IsValid() {
 		i.Remote = string(l.path.Protocol) + ":" + l.path.Remote.String()

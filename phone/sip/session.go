@@ -161,7 +161,7 @@ func (l *leg) configure() {
 			RTP: their.RTP, RTCP: their.RTCP, Mux: their.Mux && our.Mux, Direction: their.Direction,
 			Formats: agreed(their, our), Keys: at(l.shields, i).Keys, Handshake: at(l.shields, i).terms(l.s.identity), Local: our.Formats, Ptime: their.Ptime, Pinned: pinned(their), Asked: heedsRTCP(their), Opaque: our.Kind == media.Image,
 			Hosts:  []netip.Addr{l.path.Remote.Addr()},
-			Inband: l.sound.DTMF == directory.DTMFInband, Clean: cleaning(l.sound),
+			Inband: l.sound.DTMF == directory.DTMFInband, Clean: l.sound.Cleaning(),
 		}))
 		l.beginICE(i, their, our)
 	}
