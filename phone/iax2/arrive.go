@@ -192,6 +192,9 @@ func (x *session) unreadable(b []byte) {
 		if err == nil && f.Is(frame.New) { // sent again before our question was heard
 			return
 		}
+		if x.leaving { // it was told; to who cannot read that, each word would draw another
+			return
+		}
 		x.s.wrong(x.path.peer, "NEW", p.set.Username)
 		if g := x.s.cfg.Gate; g != nil {
 			g.Wrong(x.path.peer)

@@ -326,6 +326,39 @@ func TestKnownPeersBeginManyCalls(t *testing.T) {
 	})
 }
 
+// TestAnotherKeyIsToldOnce: whatever comes sealed by a wrong secret, the peer is
+// refused once, and what it cannot read of that does not go on for ever.
+func TestAnotherKeyIsToldOnce(t *testing.T) {
+	lives(t, func(t *testing.T, net *internet) {
+		alone(t, net)
+		p := newPeer(t, net, "192.0.2.50:4569")
+		p.token(frame.New, frame.Elements{Username: "101", CalledNumber: "200", Capability: frame.PCMA, Version: 2, Encryption: frame.AES128})
+		if q := p.one(frame.AuthReq); q.Encryption&frame.AES128 == 0 {
+			t.Fatalf("the call is not encrypted: %+v", q)
+		}
+		wrong := proof.NewCipher(proof.NewKey())
+		refused := map[uint8]bool{}
+		for i := range 20 {
+			sealed, err := wrong.Seal(nil, frame.AppendFull(nil, frame.Full{
+				Source: p.number, Dest: p.theirs, OSeq: p.oseq, ISeq: p.iseq, Time: uint32(10 + i), Type: frame.IAX,
+				Subclass: frame.Subclass(frame.AuthRep), Payload: make([]byte, 34),
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.conn.net.send(p.conn.at, p.to, sealed)
+			for _, f := range p.hear() {
+				if f.Is(frame.Reject) {
+					refused[f.OSeq] = true
+				}
+			}
+		}
+		if len(refused) != 1 {
+			t.Errorf("refused by %d frames, want one", len(refused))
+		}
+	})
+}
+
 // TestOthersCannotTouchACall: frames from elsewhere, of other numbers, replayed, cut or
 // too long change nothing of a call that stands.
 func TestOthersCannotTouchACall(t *testing.T) {
