@@ -148,6 +148,20 @@ func TestAsteriskSaysWhy(t *testing.T) {
 	s.awaitNoCalls(t)
 }
 
+// TestAsteriskRefuses: a wrong secret is shown as refused, and calls fail at once.
+func TestAsteriskRefuses(t *testing.T) {
+	t.Parallel()
+	a := peer.StartAsterisk(t, peer.AsteriskSpec{
+		IAX: asteriskPeer("secret=another\nhost=dynamic\n"), Dialplan: asteriskNumbers,
+	})
+	s := startServer(t, people(ada)+sisterByIAX2(registersAt(a.Address(), `encryption = "off"`)))
+	s.awaitTrunk(t, "sister", "refused")
+	phone := baresip(t, s, ada, codec("g722"))
+	phone.Dial(t, "9"+bob)
+	wantReason(t, phone.AwaitClosed(t), "500")
+	s.awaitNoCalls(t)
+}
+
 // TestAsteriskWrites: a text within a call.
 func TestAsteriskWrites(t *testing.T) {
 	t.Parallel()
