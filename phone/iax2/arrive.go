@@ -61,7 +61,6 @@ func (x *session) fresh(f *frame.Full) bool { return f.Sequenced() && f.OSeq == 
 // ordered takes a frame in its turn.
 func (x *session) ordered(f *frame.Full) (v sound, ok bool) {
 	now := time.Now()
-	x.alive = now
 	if x.number == 0 && (f.Sequenced() || f.Is(frame.Ack)) {
 		x.s.sessions.numbered(x, f.Source)
 	}

@@ -80,7 +80,7 @@ func (f *flow) should() bool { return f.route.Load() != nil && !f.paused }
 // assess is called once a second, with the session's lock held.
 func (l *leg) assess() {
 	f, now := l.flow, l.flow.engine.Now()
-	if f.judged == "" || l.last.done {
+	if f.judged == "" || l.released {
 		return
 	}
 	facts := f.facts()

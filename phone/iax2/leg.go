@@ -52,11 +52,8 @@ type leg struct {
 	asked    time.Time   // PING was sent
 	stats    media.Stats // when the flow was given back
 	fared    quality.Account
-	last     release
+	released bool
 }
-
-// release is what the flow knew when it was given back.
-type release struct{ done bool }
 
 var _ call.Leg = (*leg)(nil)
 
@@ -260,7 +257,7 @@ func (l *leg) Digit(d media.Digit) {
 func (l *leg) Flows() []media.Flow {
 	l.x.mu.Lock()
 	defer l.x.unlock()
-	if l.last.done {
+	if l.released {
 		return nil
 	}
 	flows := make([]media.Flow, len(l.offer.Streams))
@@ -284,9 +281,9 @@ func (l *leg) Able() media.Description {
 func (l *leg) Release() {
 	l.x.mu.Lock()
 	defer l.x.unlock()
-	if !l.last.done {
+	if !l.released {
 		l.stats, l.fared = l.flow.statistics(), l.flow.watch.Account()
-		l.last.done = true
+		l.released = true
 		l.flow.stop()
 		l.x.flow.Store(nil)
 	}
@@ -296,7 +293,7 @@ func (l *leg) Release() {
 func (l *leg) Quality() quality.Account {
 	l.x.mu.Lock()
 	defer l.x.unlock()
-	if l.last.done {
+	if l.released {
 		return l.fared
 	}
 	return l.flow.watch.Account()
@@ -314,7 +311,7 @@ func (l *leg) Info() call.Info {
 	if l.x.path.peer.IsValid() {
 		i.Remote = "iax2:" + l.x.path.peer.String()
 	}
-	if !l.last.done {
+	if !l.released {
 		i.Stats = l.flow.statistics()
 	}
 	if l.x.keys != nil {

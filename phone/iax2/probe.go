@@ -9,22 +9,21 @@ import (
 	"tincan/phone/iax2/frame"
 )
 
-// probe is a POKE: whether somebody lives there, and how far away.
+// probe is a POKE: whether somebody lives there.
 type probe struct {
 	session *session
-	done    func(alive bool, rtt time.Duration)
+	done    func(alive bool)
 }
 
-func (p *probe) lost(call.Cause) { p.session.after(func() { p.done(false, 0) }) }
+func (p *probe) lost(call.Cause) { p.session.after(func() { p.done(false) }) }
 
 func (p *probe) take(f *frame.Full) {
 	x := p.session
 	if !f.Is(frame.Pong) {
 		return
 	}
-	rtt := x.rtt
 	x.bye(f.Time)
-	x.after(func() { p.done(true, rtt) })
+	x.after(func() { p.done(true) })
 }
 
 // tick gives up on who is silent (ticker).
@@ -35,7 +34,7 @@ func (p *probe) tick(now time.Time) {
 }
 
 // poke asks whether somebody lives at the end of a way.
-func (s *Server) poke(to path, done func(alive bool, rtt time.Duration)) {
+func (s *Server) poke(to path, done func(alive bool)) {
 	x := s.newSession(to, 0, false)
 	x.party = &probe{x, done}
 	if !s.sessions.add(x) {
@@ -72,7 +71,7 @@ func (k *link) probe(t *directory.Trunk) {
 		k.mu.Lock()
 		k.target = p.peer
 		k.mu.Unlock()
-		k.s.poke(p, func(alive bool, _ time.Duration) {
+		k.s.poke(p, func(alive bool) {
 			if !alive {
 				down("it does not answer")
 				return
@@ -100,7 +99,7 @@ func (s *Server) probeDevices(now time.Time) {
 	})
 	for _, b := range due {
 		if p, err := s.pathTo(b.Received, b.Local); err == nil {
-			s.poke(p, func(bool, time.Duration) {})
+			s.poke(p, func(bool) {})
 		}
 	}
 }

@@ -61,8 +61,7 @@ type session struct {
 	timer   *time.Timer
 	rtt     time.Duration
 	pinged  time.Time
-	alive   time.Time // a frame came
-	leaving bool      // over when all is acknowledged
+	leaving bool // over when all is acknowledged
 	over    bool
 	first   fingerprint             // of the frame that began it
 	aside   netip.AddrPort          // who may send past the peer, for a transfer; zero: nobody
@@ -86,7 +85,7 @@ type sent struct {
 
 func (s *Server) newSession(p path, number uint16, unproved bool) *session {
 	now := time.Now()
-	x := &session{s: s, path: p, number: number, unproved: unproved, epoch: now, alive: now}
+	x := &session{s: s, path: p, number: number, unproved: unproved, epoch: now}
 	return x
 }
 

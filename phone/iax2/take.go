@@ -33,8 +33,16 @@ func (l *leg) speaks() {
 	}
 }
 
+// pressed is a key of the party's; others than these there are not.
 func (l *leg) pressed(key rune) {
-	if l.stage == up && strings.ContainsRune("0123456789*#ABCD", key) {
+	if strings.ContainsRune("0123456789*#ABCD", key) {
+		l.press(key)
+	}
+}
+
+// press tells the call of a key, or of a hook flash.
+func (l *leg) press(key rune) {
+	if l.stage == up {
 		l.post(call.Pressed{Leg: l, Digit: media.Digit{Rune: key}})
 	}
 }
@@ -103,7 +111,7 @@ func (l *leg) control(c frame.Control) {
 		l.hold(false)
 		return
 	case frame.Flash:
-		l.pressed2('!')
+		l.press('!')
 		return
 	case frame.VideoUpdate, frame.SourceUpdate, frame.SourceChange:
 		return
@@ -132,21 +140,13 @@ func (l *leg) control(c frame.Control) {
 	}
 }
 
-func (l *leg) pressed2(key rune) {
-	if l.stage == up {
-		l.post(call.Pressed{Leg: l, Digit: media.Digit{Rune: key}})
-	}
-}
-
 // over ends a call that the peer has given up without saying goodbye.
 func (l *leg) over(why call.Cause) {
 	if l.stage == gone {
 		return
 	}
-	owner := l.owner
 	l.x.command(frame.HangupCall, &frame.Elements{CauseCode: frame.Some(codeOf(why))})
 	l.ended(why)
-	_ = owner
 	l.x.leave()
 }
 
@@ -231,7 +231,7 @@ func (l *leg) tick(now time.Time) {
 		return
 	}
 	x := l.x
-	if now.Sub(x.alive) >= pingEvery && x.pinged.IsZero() || !x.pinged.IsZero() && now.Sub(x.pinged) >= pingEvery || x.pinged.IsZero() && now.Sub(l.asked) >= pingEvery {
+	if now.Sub(l.asked) >= pingEvery {
 		l.asked = now
 		x.ping()
 	}
