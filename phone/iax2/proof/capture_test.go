@@ -33,7 +33,7 @@ func TestCaptures(t *testing.T) {
 		},
 		"testdata/asterisk.pcap": {
 			commands: []frame.Command{
-				frame.New, frame.Ack, frame.HangupCall, frame.Accept, frame.AuthReq, frame.AuthRep, frame.CallToken,
+				frame.New, frame.Ack, frame.HangupCall, frame.Accept, frame.AuthReq, frame.AuthRep, frame.CallToken, frame.RtKey,
 			},
 			minis: true, trunks: true, sealed: true,
 		},
