@@ -23,7 +23,7 @@ func joined(t *testing.T, far, near place, more string) (f, n *server) {
 	return f, n
 }
 
-var here = place{ip: "127.0.0.1"}
+var loopback = place{ip: "127.0.0.1"}
 
 // TestTincansJoinedByIAX2: phones by SIP at both ends, wide-band sound between, and
 // keys across.
@@ -36,7 +36,7 @@ func TestTincansJoinedByIAX2(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			far, near := joined(t, here, here, more)
+			far, near := joined(t, loopback, loopback, more)
 			a, b := baresip(t, near, ada, codec("g722")), baresip(t, far, bob, codec("g722"))
 			talkAcross(t, a, b)
 			connect(t, a, b, "9"+bob)
@@ -65,7 +65,7 @@ func callees(t *testing.T, s *server) string {
 // again.
 func TestIAX2CallOutlivesKill(t *testing.T) {
 	t.Parallel()
-	far, near := joined(t, here, here, `encryption = "required"`)
+	far, near := joined(t, loopback, loopback, `encryption = "required"`)
 	a, b := baresip(t, near, ada), baresip(t, far, bob)
 	connect(t, a, b, "9"+bob)
 	hearEachOther(t, a, adaTone, b, bobTone)
@@ -119,7 +119,7 @@ func TestFiftyCallsShareTrunkFrames(t *testing.T) {
 		t.Skip("half a minute of fifty calls")
 	}
 	from := peer.FreePort(t)
-	far, near := joined(t, here, here, "trunking = true\nencryption = \"required\"")
+	far, near := joined(t, loopback, loopback, "trunking = true\nencryption = \"required\"")
 	far.apply(t, people(bob)+sister(bob, "protocol = \"iax2\"\n"+registersHere+"\ntrunking = true\nencryption = \"required\"")+
 		"[[route]]\nfrom = \"trunk:sister\"\nnumber = \"2000\"\nto = \"app:tone/ring\"\n")
 	near.apply(t, people(ada)+sister(ada, "protocol = \"iax2\"\n"+registersAt(far.addressIAX2(), "trunking = true\nencryption = \"required\""))+
@@ -172,4 +172,29 @@ func TestTransferAndHoldAcrossIAX2(t *testing.T) {
 	hangUp(t, a, c)
 	near.awaitNoCalls(t)
 	far.awaitNoCalls(t)
+}
+
+// TestPicturesAcrossIAX2: two phones see each other across two servers, and again after
+// a hold: wishes for a whole picture cross too.
+func TestPicturesAcrossIAX2(t *testing.T) {
+	t.Parallel()
+	near, away, link := newFarPlace(t)
+	toAda, toBob := &film{}, &film{}
+	link.Weather(peer.Weather{Drop: toAda.watch}, peer.Weather{Drop: toBob.watch})
+	far, here := joined(t, place{ip: publicIP, netns: near}, place{ip: publicIP, netns: near}, `encryption = "off"`)
+	a := baresip(t, here, ada, func(a *peer.Account) { a.IP, a.Netns, a.Video = farIP, away, true })
+	b := baresip(t, far, bob, func(b *peer.Account) { b.IP, b.Netns, b.Video = publicIP, near, true })
+	began := time.Now()
+	connect(t, a, b, "9"+bob)
+	toAda.await(t, began)
+	toBob.await(t, began)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	a.Hold(t)
+	time.Sleep(2 * time.Second) // held: frames that nobody sees
+	resumed := time.Now()
+	a.Resume(t)
+	if took := toAda.await(t, resumed); took > 2*pictureTime {
+		t.Errorf("after a hold a whole picture comes after %v", took)
+	}
+	hangUp(t, a, b)
 }

@@ -7,11 +7,13 @@ import (
 	"tincan/phone/iax2/frame"
 )
 
-// sound is a full voice frame, which is given on when the session's lock is free.
+// sound is a full voice or video frame, which is given on when the session's lock is free.
 type sound struct {
 	time    uint32
 	format  frame.Format
 	payload []byte
+
+	picture, mark bool // it is a piece of a picture, the last one
 }
 
 // arrive takes a full frame of the session. It reports whether there is sound in it.
@@ -84,8 +86,11 @@ func (x *session) ordered(f *frame.Full) (v sound, ok bool) {
 	}
 	x.iseq++
 	x.gap = false
-	if f.Type == frame.Voice {
-		v, ok = sound{f.Time, f.Format(), f.Payload}, true
+	switch f.Type {
+	case frame.Voice:
+		v, ok = sound{time: f.Time, format: f.Format(), payload: f.Payload}, true
+	case frame.Video:
+		v, ok = sound{time: f.Time, picture: true, mark: f.Mark, payload: f.Payload}, true
 	}
 	if !x.common(f) {
 		x.party.take(f)

@@ -191,7 +191,7 @@ func (s *Server) newCall(a account, set call.Setup, codecs []string) (*leg, erro
 		return nil, err
 	}
 	x := s.newSession(path{}, 0, false)
-	l := &leg{x: x, id: newID(), account: a, offer: offer, logged: set.CallID, correspondent: set.From.Number, can: named(&offer)}
+	l := &leg{x: x, id: newID(), account: a, offer: offer, logged: set.CallID, correspondent: set.From.Number, can: named(&offer), sees: seen(&offer)}
 	if len(l.can) == 0 {
 		return nil, call.NotAcceptable.Why("IAX2 has no name for any codec of the caller's")
 	}
@@ -227,7 +227,7 @@ func (l *leg) invitation(number string, set call.Setup) *frame.Elements {
 	e := &frame.Elements{
 		Version: frame.ProtocolVersion, CalledNumber: number, DNID: set.Dialled,
 		CallingNumber: set.From.Number, CallingName: set.From.Name, Presentation: frame.Some(uint8(0)),
-		Username: l.account.user, Format: l.can[0], Capability: l.can.Set(), Preference: l.can,
+		Username: l.account.user, Format: l.can[0], Capability: l.can.Set() | l.sees.Set(), Preference: l.can,
 		DateTime: frame.NewDateTime(time.Now()), CallToken: frame.Some([]byte(nil)),
 		AutoAnswer: set.AnswerMode == "auto",
 		Variables:  []frame.Variable{{Name: hops, Value: strconv.Itoa(set.MaxForwards)}},

@@ -1,10 +1,14 @@
 package iax2
 
 import (
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
+	"tincan/phone/codec"
 	"tincan/phone/iax2/frame"
 	"tincan/phone/iax2/proof"
 	"tincan/phone/media"
@@ -61,7 +65,7 @@ func relayed(t testing.TB, sealed, bundled bool) (take func(), sent *nowhere) {
 		}
 	})
 	from := flows[0].x.path
-	flows[0].full(sound{20, frame.PCMA, make([]byte, 160)})
+	flows[0].full(sound{time: 20, format: frame.PCMA, payload: make([]byte, 160)})
 	plain := frame.AppendMini(nil, frame.Mini{Source: 100, Time: 40, Payload: make([]byte, 160)})
 	datagram := make([]byte, 0, 300)
 	cipher := proof.NewCipher(proof.SessionKey([]byte("challenge"), "secret"))
@@ -119,6 +123,84 @@ func FuzzTimes(f *testing.F) {
 		}
 		if d := int32(got - last); d > 1<<15 || d < -1<<15 {
 			t.Errorf("%d is %d ms from %d", got, d, last)
+		}
+	})
+}
+
+// film is a party of pictures on the other side of a bridge.
+type film struct {
+	got    []media.Packet
+	asked  int
+	route  media.Sink
+	engine *media.Engine
+}
+
+func (f *film) Engine() *media.Engine { return f.engine }
+func (f *film) Route(to media.Sink)   { f.route = to }
+func (f *film) WantPicture()          { f.asked++ }
+func (f *film) Terms() media.Terms {
+	vp8, _ := frame.VP8.Codec()
+	return media.Terms{Kind: media.Video, Sends: []codec.Format{vp8}, Accepts: []codec.Format{vp8}}
+}
+
+func (f *film) Deliver(p *media.Packet) {
+	kept := *p
+	kept.Payload = slices.Clone(p.Payload)
+	f.got = append(f.got, kept)
+}
+
+// TestPictures cross between IAX2 and another protocol: times of 15 bits, the mark, and
+// wishes to see a whole one.
+func TestPictures(t *testing.T) {
+	lives(t, func(t *testing.T, net *internet) {
+		yes := "off"
+		a, b := pair(t, net, func(a, b *options) {
+			a.trunks[0].Encryption, b.trunks[0].Encryption = yes, yes
+		})
+		stands(t, a, b, pcma)
+		var films [2]*film
+		for i, h := range []*house{a, b} {
+			l := h.leg(t)
+			l.x.mu.Lock()
+			l.watch()
+			l.pictures.choose(frame.VP8)
+			l.x.mu.Unlock()
+			films[i] = &film{engine: h.media}
+			bridge := media.Join(films[i], l.pictures)
+			defer bridge.Close()
+		}
+		time.Sleep(time.Second)
+		films[0].asked, films[1].asked = 0, 0
+		const frames, pieces = 500, 3 // 50 s at 10 a second
+		for n := range frames {
+			for piece := range pieces {
+				f := films[0].Terms().Sends[0]
+				films[0].route.Deliver(&media.Packet{
+					Format: &f, Payload: fmt.Appendf(nil, "%d.%d", n, piece), Time: uint32(n) * 9000, Marker: piece == pieces-1,
+				})
+				time.Sleep(time.Millisecond) // they do not overtake each other
+			}
+			time.Sleep(97 * time.Millisecond)
+		}
+		got := films[1].got
+		if len(got) != frames*pieces {
+			t.Fatalf("%d packets of %d came", len(got), frames*pieces)
+		}
+		for i, p := range got {
+			if want := fmt.Sprintf("%d.%d", i/pieces, i%pieces); string(p.Payload) != want {
+				t.Fatalf("packet %d is %q, want %q", i, p.Payload, want)
+			}
+			if p.Marker != (i%pieces == pieces-1) {
+				t.Fatalf("packet %d has mark %v", i, p.Marker)
+			}
+			if step := p.Time - got[0].Time; step != uint32(i/pieces)*9000 {
+				t.Fatalf("packet %d is %d ticks after the first, want %d", i, step, i/pieces*9000)
+			}
+		}
+		b.say(t, frame.Full{Type: frame.ControlFrame, Subclass: frame.Subclass(frame.VideoUpdate)})
+		time.Sleep(time.Second)
+		if films[0].asked != 1 {
+			t.Errorf("A's other party was asked for a whole picture %d times, want once", films[0].asked)
 		}
 	})
 }

@@ -253,12 +253,15 @@ type toneLeg struct {
 	answer   media.Description
 }
 
-// hertz is the tone's.
-const hertz = 440
+// hertz is the tone's, toneRate that of the sound it is in.
+const (
+	hertz    = 440
+	toneRate = 8000
+)
 
 func (h *house) tone(offer media.Description) *toneLeg {
 	l := &toneLeg{h: h, offer: offer}
-	l.flow = media.NewPCM(h.media, media.PCMConfig{Rate: 16000, Source: l.say, Sink: l.hear})
+	l.flow = media.NewPCM(h.media, media.PCMConfig{Rate: toneRate, Source: l.say, Sink: l.hear})
 	h.mu.Lock()
 	h.legs = append(h.legs, l)
 	h.mu.Unlock()
@@ -270,7 +273,7 @@ func (l *toneLeg) say(pcm []int16) bool {
 	defer l.mu.Unlock()
 	for i := range pcm {
 		pcm[i] = int16(8000 * math.Sin(l.phase))
-		l.phase += 2 * math.Pi * hertz / 16000
+		l.phase += 2 * math.Pi * hertz / toneRate
 	}
 	return true
 }
@@ -286,7 +289,7 @@ func (l *toneLeg) hear(pcm []int16) {
 func (l *toneLeg) loud() float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	const n = 320
+	const n = toneRate / 50
 	frames, good := 0, 0
 	for ; len(l.heard) >= n; l.heard = l.heard[n:] {
 		frames++
@@ -303,7 +306,7 @@ func (l *toneLeg) loud() float64 {
 func tonal(pcm []int16) bool {
 	var re, im, all float64
 	for i, v := range pcm {
-		a := 2 * math.Pi * hertz * float64(i) / 16000
+		a := 2 * math.Pi * hertz * float64(i) / toneRate
 		re += float64(v) * math.Cos(a)
 		im += float64(v) * math.Sin(a)
 		all += float64(v) * float64(v)

@@ -133,12 +133,18 @@ func (c *incoming) accepted() {
 	}
 	from := c.account.party(&c.set, x.path.peer)
 	l.number, l.name = from.Number, from.Name
-	l.offer = describe(l.can)
+	if x.keys == nil {
+		l.sees = within(visible, c.set.Capability)
+	}
+	l.offer = describe(l.can, l.sees)
 	l.flow = newFlow(l)
 	if t := c.account.trunk; t != nil {
 		l.flow.bundled = t.Trunking
 	}
 	x.flow.Store(l.flow)
+	if len(l.sees) > 0 {
+		l.watch()
+	}
 	x.party = l
 	set := call.Setup{From: from, Dialled: c.set.CalledNumber, Offer: l.offer, MaxForwards: forwards(&c.set) - 1}
 	x.after(func() { s.calls.Load().Incoming(l, set) })

@@ -41,7 +41,9 @@ type leg struct {
 	can      frame.Preference // what the peer takes and may use
 	offer    media.Description
 	flow     *flow
-	offered  *frame.Elements // of a NEW of ours, until it is accepted
+	sees     frame.Preference // formats of pictures that the peer takes
+	pictures *pictures        // nil: the call cannot have any
+	offered  *frame.Elements  // of a NEW of ours, until it is accepted
 	held     bool
 	since    time.Time // of the conversation
 	transfer *transfer // one under way
@@ -106,6 +108,17 @@ func (l *leg) choose(answer *media.Description) {
 		}
 	}
 	l.flow.choose(chosen, l.can)
+	l.show(answer)
+}
+
+// show takes the pictures of an answer to a caller, if the peer can see them.
+func (l *leg) show(answer *media.Description) {
+	if l.pictures == nil || answer == nil {
+		return
+	}
+	if list := within(seen(answer), l.sees.Set()); len(list) > 0 {
+		l.pictures.choose(list[0])
+	}
 }
 
 // Renew has nothing to do: the format stays (call.Leg).
@@ -136,8 +149,23 @@ func (l *leg) accept(answer *media.Description) {
 		l.choose(answer)
 	}
 	l.accepted = true
-	e := &frame.Elements{Format: l.flow.chosen, Capability: l.can.Set()}
+	e := &frame.Elements{Format: l.flow.chosen, Capability: l.can.Set() | l.sees.Set()}
 	l.x.command(frame.Accept, e)
+}
+
+// agreement reduces a description to what the call has.
+func (l *leg) agreement(d media.Description) media.Description {
+	var picture frame.Format
+	if l.pictures != nil {
+		picture = l.pictures.chosen
+	}
+	return only(d, l.flow.chosen, picture)
+}
+
+// watch lets the call have pictures.
+func (l *leg) watch() {
+	l.pictures = newPictures(l.x)
+	l.x.pictures.Store(l.pictures)
 }
 
 // Answer accepts a caller's call (call.Leg).
@@ -148,6 +176,7 @@ func (l *leg) Answer(answer media.Description) {
 		return
 	}
 	l.accept(&answer)
+	l.show(&answer)
 	l.x.control(frame.Answer)
 	l.stands()
 }
@@ -228,7 +257,7 @@ func (l *leg) Offer(d media.Description) {
 		return
 	}
 	if st := d.Stream(media.Audio); st != nil {
-		if answer := only(d, l.flow.chosen); len(answer.Stream(media.Audio).Voice()) > 0 {
+		if answer := l.agreement(d); len(answer.Stream(media.Audio).Voice()) > 0 {
 			l.post(call.Reanswered{Leg: l, Answer: answer})
 			return
 		}
@@ -261,10 +290,17 @@ func (l *leg) Flows() []media.Flow {
 		return nil
 	}
 	flows := make([]media.Flow, len(l.offer.Streams))
+	sound, picture := media.Flow(l.flow), media.Flow(nil)
+	if l.pictures != nil {
+		picture = l.pictures
+	}
 	for i := range flows {
-		if st := &l.offer.Streams[i]; st.Kind == media.Audio && !st.Refused() {
-			flows[i] = l.flow
-			break
+		switch st := &l.offer.Streams[i]; {
+		case st.Refused():
+		case st.Kind == media.Audio:
+			flows[i], sound = sound, nil
+		case st.Kind == media.Video:
+			flows[i], picture = picture, nil
 		}
 	}
 	return flows
@@ -274,7 +310,7 @@ func (l *leg) Flows() []media.Flow {
 func (l *leg) Able() media.Description {
 	l.x.mu.Lock()
 	defer l.x.unlock()
-	return describe(l.can)
+	return describe(l.can, l.sees)
 }
 
 // Release gives the media back (call.Leg).
@@ -286,6 +322,7 @@ func (l *leg) Release() {
 		l.released = true
 		l.flow.stop()
 		l.x.flow.Store(nil)
+		l.x.pictures.Store(nil)
 	}
 }
 

@@ -40,15 +40,26 @@ func wanted(e *frame.Elements) (list frame.Preference) {
 // not know.
 const protocol = "RTP/AVP"
 
-// describe makes a description of formats: one line of sound.
-func describe(list frame.Preference) media.Description {
+// describe makes a description of formats: a line of sound, and one of pictures if
+// there are formats for them.
+func describe(list, pictures frame.Preference) media.Description {
 	st := media.Stream{Kind: media.Audio, Proto: protocol, RTP: media.Pending, Direction: media.SendRecv}
 	for _, f := range list {
 		if c, ok := f.Codec(); ok {
 			st.Formats = append(st.Formats, c)
 		}
 	}
-	return media.Description{Streams: []media.Stream{st}}
+	d := media.Description{Streams: []media.Stream{st}}
+	if len(pictures) > 0 {
+		st.Kind, st.Formats = media.Video, nil
+		for _, f := range pictures {
+			if c, ok := f.Codec(); ok {
+				st.Formats = append(st.Formats, c)
+			}
+		}
+		d.Streams = append(d.Streams, st)
+	}
+	return d
 }
 
 // named gives the formats of the sound in a description that IAX2 can name, in its
@@ -66,17 +77,19 @@ func named(d *media.Description) (list frame.Preference) {
 	return list
 }
 
-// only reduces a description to one format of its sound, and refuses the other lines.
-func only(d media.Description, f frame.Format) media.Description {
+// only reduces a description to one format of its sound, and one of its pictures, or 0
+// for none; it refuses the other lines.
+func only(d media.Description, sound, picture frame.Format) media.Description {
 	out := media.Description{Streams: slices.Clone(d.Streams)}
-	taken := false
+	left := map[media.Kind]frame.Format{media.Audio: sound, media.Video: picture}
 	for i := range out.Streams {
 		st := &out.Streams[i]
-		if st.Kind != media.Audio || st.Refused() || taken {
+		f := left[st.Kind]
+		if st.Refused() || f == 0 {
 			*st = media.Stream{Kind: st.Kind, Name: st.Name, Proto: st.Proto, Raw: st.Raw, Formats: st.Formats}
 			continue
 		}
-		taken = true
+		delete(left, st.Kind)
 		st.Formats = slices.DeleteFunc(slices.Clone(st.Formats), func(c codec.Format) bool {
 			of, ok := frame.FormatOf(c)
 			return !ok || of != f

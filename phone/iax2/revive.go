@@ -25,6 +25,8 @@ type saved struct {
 	OSeq, ISeq          uint8
 	Can                 frame.Preference
 	Chosen              frame.Format
+	Sees                frame.Preference
+	Shown               frame.Format
 	Offer               media.Description
 	Held                bool
 	Bundled             bool
@@ -47,10 +49,13 @@ func (l *leg) State() []byte {
 	v := saved{
 		ID: l.id, Call: l.logged, Party: l.account.ref, CalledIn: l.calledIn, Number: l.number, Name: l.name, Other: l.correspondent,
 		Ours: x.ours, Theirs: x.number, Peer: x.path.peer, Local: x.path.local, Epoch: x.epoch, OSeq: x.oseq, ISeq: x.iseq,
-		Can: l.can, Chosen: l.flow.chosen, Offer: l.offer, Held: l.held, Bundled: l.flow.bundled,
+		Can: l.can, Chosen: l.flow.chosen, Sees: l.sees, Offer: l.offer, Held: l.held, Bundled: l.flow.bundled,
 	}
 	if x.path.port != nil {
 		v.Port = x.path.port.local
+	}
+	if l.pictures != nil {
+		v.Shown = l.pictures.chosen
 	}
 	if k := x.keys; k != nil {
 		b, err := json.Marshal(savedKeys{k.sealKey[:], k.openKey[:], k.with})
@@ -85,10 +90,14 @@ func (s *Server) Revive(state []byte, owner call.Owner) (call.Leg, error) {
 	x.ours, x.epoch, x.oseq, x.iseq, x.behind = v.Ours, v.Epoch, v.OSeq, v.ISeq, true
 	l := &leg{
 		x: x, id: v.ID, logged: v.Call, calledIn: v.CalledIn, account: a, number: v.Number, name: v.Name, correspondent: v.Other,
-		can: v.Can, offer: v.Offer, held: v.Held, accepted: true, owner: owner, owned: true,
+		can: v.Can, sees: v.Sees, offer: v.Offer, held: v.Held, accepted: true, owner: owner, owned: true,
 	}
 	x.party, l.flow = l, newFlow(l)
 	l.flow.choose(v.Chosen, v.Can)
+	if v.Shown != 0 {
+		l.watch()
+		l.pictures.choose(v.Shown)
+	}
 	l.flow.bundled, l.flow.paused = v.Bundled, v.Held
 	if err := l.unlockKeys(v.Keys); err != nil {
 		return nil, err

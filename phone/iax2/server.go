@@ -237,7 +237,8 @@ func (s *Server) receive(p *port, d *udp.Datagram) {
 		s.mini(d.Data, from)
 	case frame.KindTrunk:
 		s.trunk(d.Data, from)
-	case frame.KindMiniVideo: // no call of ours has pictures
+	case frame.KindMiniVideo:
+		s.picture(d.Data, from)
 	default:
 		s.counts.Malformed.Add(1)
 	}
@@ -256,9 +257,20 @@ func (s *Server) full(b []byte, from path) {
 		defer x2.Leave()
 	}
 	if v, ok := x.arrive(b, from); ok {
-		if f := x.flow.Load(); f != nil {
-			f.full(v)
+		x.hand(v)
+	}
+}
+
+// hand gives a full frame of media to its flow.
+func (x *session) hand(v sound) {
+	if p := x.pictures.Load(); v.picture {
+		if p != nil {
+			p.take(v.time, v.mark, v.payload)
 		}
+		return
+	}
+	if f := x.flow.Load(); f != nil {
+		f.full(v)
 	}
 }
 
@@ -305,6 +317,22 @@ func (s *Server) mini(b []byte, from path) {
 	if f := s.flowOf(from, m.Source); f != nil {
 		f.mini(m.Time, b[sealedAt:], m.Payload)
 	}
+}
+
+// picture gives a mini video frame to its call.
+func (s *Server) picture(b []byte, from path) {
+	m, err := frame.ParseMiniVideo(b)
+	if err != nil {
+		s.counts.Malformed.Add(1)
+		return
+	}
+	if x := s.sessions.of(from.peer, m.Source); x != nil {
+		if p := x.pictures.Load(); p != nil {
+			p.mini(m)
+			return
+		}
+	}
+	s.counts.Strangers.Add(1)
 }
 
 func (s *Server) flowOf(from path, number uint16) *flow {

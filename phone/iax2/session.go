@@ -48,29 +48,30 @@ type session struct {
 	path     path
 	unproved bool
 
-	mu      sync.Mutex
-	party   party
-	epoch   time.Time // of the times of frames
-	stamped uint32    // of the latest frame of ours
-	oseq    uint8     // of our next frame
-	iseq    uint8     // of the peer's next
-	told    uint8     // the last iseq that the peer was told
-	behind  bool      // since a restart: the next frame tells where both are
-	gap     bool      // the peer was told that a frame is missing
-	waiting []sent
-	timer   *time.Timer
-	rtt     time.Duration
-	pinged  time.Time
-	leaving bool // over when all is acknowledged
-	over    bool
-	first   fingerprint             // of the frame that began it
-	aside   netip.AddrPort          // who may send past the peer, for a transfer; zero: nobody
-	keys    *keys                   // nil: in the clear
-	sealed  atomic.Pointer[opening] // what opens mini frames; nil: in the clear
-	flow    atomic.Pointer[flow]    // of a call
-	afters  []func()
-	scratch []byte
-	sealing []byte
+	mu       sync.Mutex
+	party    party
+	epoch    time.Time // of the times of frames
+	stamped  uint32    // of the latest frame of ours
+	oseq     uint8     // of our next frame
+	iseq     uint8     // of the peer's next
+	told     uint8     // the last iseq that the peer was told
+	behind   bool      // since a restart: the next frame tells where both are
+	gap      bool      // the peer was told that a frame is missing
+	waiting  []sent
+	timer    *time.Timer
+	rtt      time.Duration
+	pinged   time.Time
+	leaving  bool // over when all is acknowledged
+	over     bool
+	first    fingerprint             // of the frame that began it
+	aside    netip.AddrPort          // who may send past the peer, for a transfer; zero: nobody
+	keys     *keys                   // nil: in the clear
+	sealed   atomic.Pointer[opening] // what opens mini frames; nil: in the clear
+	flow     atomic.Pointer[flow]    // of a call
+	pictures atomic.Pointer[pictures]
+	afters   []func()
+	scratch  []byte
+	sealing  []byte
 }
 
 // sent is a frame that waits for its acknowledgement.

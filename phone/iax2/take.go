@@ -113,7 +113,12 @@ func (l *leg) control(c frame.Control) {
 	case frame.Flash:
 		l.press('!')
 		return
-	case frame.VideoUpdate, frame.SourceUpdate, frame.SourceChange:
+	case frame.VideoUpdate:
+		if p := l.pictures; p != nil {
+			l.x.after(p.asked)
+		}
+		return
+	case frame.SourceUpdate, frame.SourceChange:
 		return
 	}
 	if l.calledIn || l.stage != early {
@@ -157,7 +162,7 @@ func (l *leg) progress(code int, early bool) {
 	}
 	r := call.Ringing{Leg: l, Code: code}
 	if early && l.accepted {
-		answer := only(l.offer, l.flow.chosen)
+		answer := l.agreement(l.offer)
 		r.Early = &answer
 	}
 	l.post(r)
@@ -170,7 +175,7 @@ func (l *leg) answered() {
 		return
 	}
 	l.stands()
-	l.post(call.Answered{Leg: l, Answer: only(l.offer, l.flow.chosen)})
+	l.post(call.Answered{Leg: l, Answer: l.agreement(l.offer)})
 }
 
 // agreed is the peer accepting our call, in a format.
@@ -182,7 +187,7 @@ func (l *leg) agreed(e *frame.Elements) {
 		l.over(call.Unencrypted.Why("the other side does not encrypt its calls"))
 		return
 	}
-	f := e.Format
+	f := e.Format & frame.Sounds
 	if !f.Single() || !l.can.Set().Has(f) {
 		l.over(call.NotAcceptable.Why("the other side takes " + f.String() + ", which it was not offered"))
 		return
@@ -191,6 +196,10 @@ func (l *leg) agreed(e *frame.Elements) {
 	l.offered = nil
 	l.flow.choose(f, l.can)
 	l.flow.bundled = l.account.trunk != nil && l.account.trunk.Trunking
+	if both := within(l.sees, e.Format|e.Capability); len(both) > 0 && l.x.keys == nil {
+		l.watch()
+		l.pictures.choose(both[0])
+	}
 }
 
 // hold is the party wishing to hear nothing, or to hear again.
@@ -199,7 +208,7 @@ func (l *leg) hold(on bool) {
 		return
 	}
 	l.held, l.flow.paused = on, on
-	d := only(l.offer, l.flow.chosen)
+	d := l.agreement(l.offer)
 	if st := d.Stream(media.Audio); st != nil {
 		st.Direction = media.SendRecv
 		if on {

@@ -140,6 +140,25 @@ func (r *RTP) wantPicture() {
 	r.writeControl(rtp.AppendPictureLoss(nil, r.line.ssrc, r.rx.ssrc))
 }
 
+// WantPicture asks the party for a whole picture, at the wish of one that sees it and has
+// no RTCP.
+func (r *RTP) WantPicture() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wantPicture()
+}
+
+// WantsPicture tells whether a packet is RTCP that asks for a whole picture.
+func (p *Packet) WantsPicture() (asks bool) {
+	if p.Type != Control {
+		return false
+	}
+	if c, err := rtp.ParseControl(p.datagram); err == nil {
+		c.Visit(&rtp.Visitor{Picture: func() { asks = true }})
+	}
+	return asks
+}
+
 // AskPicture is the party's wish to see a whole picture, which it said elsewhere than
 // in its media: it goes the way of one that came by RTCP.
 func (r *RTP) AskPicture() {
