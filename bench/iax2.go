@@ -41,6 +41,7 @@ func iax2Experiment() experiment {
 			{key: "wire", name: "datagrams a second and way", unit: ""},
 			{key: "batch", name: "datagrams a system call", unit: ""},
 			{key: "call", name: "CPU a call, IAX2 to IAX2", unit: "ms"},
+			{key: "callends", name: "CPU a call, SIP to IAX2", unit: "ms"},
 			{key: "p99", name: "delay, 99 % below", unit: "us"},
 			{key: "lost", name: "packets lost", unit: "%"},
 		},
@@ -143,13 +144,14 @@ func measureChain(l *lab, s subject) (values, error) {
 	}
 	n := float64(stream.Received)
 	return values{
-		"middle": microseconds(after.middle-before.middle) / n,
-		"ends":   microseconds(after.ends-before.ends) / n / 2,
-		"wire":   (after.sent - before.sent) / passed.Seconds() / 2,
-		"batch":  (after.sent - before.sent) / (after.batches - before.batches),
-		"call":   microseconds(before.middle-idle.middle+over.middle-after.middle) / 1000 / chainCalls,
-		"p99":    microseconds(stream.Percentile(0.99)),
-		"lost":   100 * float64(stream.Sent-stream.Received) / float64(stream.Sent),
+		"middle":   microseconds(after.middle-before.middle) / n,
+		"ends":     microseconds(after.ends-before.ends) / n / 2,
+		"wire":     (after.sent - before.sent) / passed.Seconds() / 2,
+		"batch":    (after.sent - before.sent) / (after.batches - before.batches),
+		"call":     microseconds(before.middle-idle.middle+over.middle-after.middle) / 1000 / chainCalls,
+		"callends": microseconds(before.ends-idle.ends+over.ends-after.ends) / 1000 / chainCalls / 2,
+		"p99":      microseconds(stream.Percentile(0.99)),
+		"lost":     100 * float64(stream.Sent-stream.Received) / float64(stream.Sent),
 	}, nil
 }
 

@@ -120,8 +120,9 @@ func (e *enrolment) take(f *frame.Full) {
 		e.said.MD5Result, e.said.RSAResult = answer.MD5Result, answer.RSAResult
 		e.say()
 	case frame.RegAck:
+		lag := x.rtt
 		x.bye(f.Time)
-		x.after(func() { e.link.granted(e.trunk, e.expires, &got) })
+		x.after(func() { e.link.granted(lag, e.expires, &got) })
 	case frame.RegRej, frame.Reject:
 		why := got.Cause
 		if why == "" {
@@ -133,11 +134,12 @@ func (e *enrolment) take(f *frame.Full) {
 }
 
 // granted notes that the registration stands.
-func (k *link) granted(t *directory.Trunk, expires time.Duration, e *frame.Elements) {
+func (k *link) granted(lag time.Duration, expires time.Duration, e *frame.Elements) {
 	lasts := time.Duration(e.Refresh.Or(refreshUsual)) * time.Second
 	k.mu.Lock()
 	if expires > 0 {
 		lasts = max(lasts, refreshLeast*time.Second/2)
+		k.lag = lag
 		k.tries, k.enrolling, k.next = 0, false, time.Now().Add(lasts*4/5)
 	}
 	k.mu.Unlock()

@@ -2,6 +2,7 @@ package iax2
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -26,6 +27,7 @@ type link struct {
 	trouble   string
 	next      time.Time // of the registration, or the probe
 	target    netip.AddrPort
+	lag       time.Duration // there and back; 0: not known
 	tries     int
 	enrolling bool
 	probing   bool
@@ -52,7 +54,7 @@ type Status struct {
 	Name   string
 	State  string // one of those above
 	Since  time.Time
-	Target string // where it is
+	Target string // where it is, and how long an answer takes
 	In     int    // calls at present
 	Out    int
 	Limit  int
@@ -258,6 +260,9 @@ func (s *Server) Trunks() (list []Status) {
 		st := Status{Name: k.name, State: string(k.state), Since: k.since, In: k.in, Out: k.out, Limit: k.trunk.Limit, Error: k.trouble}
 		if k.target.IsValid() {
 			st.Target = "iax2 " + k.target.String()
+			if k.lag > 0 {
+				st.Target += fmt.Sprintf(", %d ms", max(k.lag.Milliseconds(), 1))
+			}
 		}
 		if k.state == Waiting || k.state == Refused {
 			st.Next = k.next

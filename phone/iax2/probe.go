@@ -9,21 +9,22 @@ import (
 	"tincan/phone/iax2/frame"
 )
 
-// probe is a POKE: whether somebody lives there.
+// probe is a POKE: whether somebody lives there, and how long an answer takes.
 type probe struct {
 	session *session
-	done    func(alive bool)
+	done    func(alive bool, lag time.Duration)
 }
 
-func (p *probe) lost(call.Cause) { p.session.after(func() { p.done(false) }) }
+func (p *probe) lost(call.Cause) { p.session.after(func() { p.done(false, 0) }) }
 
 func (p *probe) take(f *frame.Full) {
 	x := p.session
 	if !f.Is(frame.Pong) {
 		return
 	}
+	lag := x.rtt
 	x.bye(f.Time)
-	x.after(func() { p.done(true) })
+	x.after(func() { p.done(true, lag) })
 }
 
 // tick gives up on who is silent (ticker).
@@ -34,7 +35,7 @@ func (p *probe) tick(now time.Time) {
 }
 
 // poke asks whether somebody lives at the end of a way.
-func (s *Server) poke(to path, done func(alive bool)) {
+func (s *Server) poke(to path, done func(alive bool, lag time.Duration)) {
 	x := s.newSession(to, 0, false)
 	x.party = &probe{x, done}
 	if !s.sessions.add(x) {
@@ -71,13 +72,13 @@ func (k *link) probe(t *directory.Trunk) {
 		k.mu.Lock()
 		k.target = p.peer
 		k.mu.Unlock()
-		k.s.poke(p, func(alive bool) {
+		k.s.poke(p, func(alive bool, lag time.Duration) {
 			if !alive {
 				down("it does not answer")
 				return
 			}
 			k.mu.Lock()
-			k.probing = false
+			k.probing, k.lag = false, lag
 			k.mu.Unlock()
 			k.set(Up, "")
 		})
@@ -99,7 +100,7 @@ func (s *Server) probeDevices(now time.Time) {
 	})
 	for _, b := range due {
 		if p, err := s.pathTo(b.Received, b.Local); err == nil {
-			s.poke(p, func(bool) {})
+			s.poke(p, func(bool, time.Duration) {})
 		}
 	}
 }

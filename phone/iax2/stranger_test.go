@@ -1,6 +1,7 @@
 package iax2
 
 import (
+	"context"
 	"crypto/rsa"
 	"fmt"
 	"net/netip"
@@ -492,5 +493,63 @@ func FuzzServer(f *testing.F) {
 			caller.hangUp()
 			nothingLeft(t, a, bb)
 		})
+	})
+}
+
+// TestTrunkIsWatched: up with the time that an answer takes, then down.
+func TestTrunkIsWatched(t *testing.T) {
+	lives(t, func(t *testing.T, net *internet) {
+		often := 10 * time.Second
+		a, _ := pair(t, net, func(a, _ *options) { a.trunks[0].Qualify = &often })
+		time.Sleep(often)
+		if got := a.iax2.Trunks()[0]; got.State != string(Up) || got.Target != "iax2 "+atB+", 20 ms" {
+			t.Errorf("the trunk is %q at %q", got.State, got.Target)
+		}
+		net.set(weather{loss: 1})
+		time.Sleep(2*often + silent)
+		if got := a.iax2.Trunks()[0]; got.State != string(Down) || got.Error == "" {
+			t.Errorf("the trunk is %q: %q", got.State, got.Error)
+		}
+	})
+}
+
+// TestTrunkRegisters at another house, is called where it registered, and is heard of
+// no more after its goodbye.
+func TestTrunkRegisters(t *testing.T) {
+	lives(t, func(t *testing.T, net *internet) {
+		yes := true
+		a, b := pair(t, net, func(a, b *options) {
+			a.trunks[0].Register = &yes
+			a.routes["300"] = "tone:"
+			b.trunks[0].Address, b.trunks[0].Accept = "", "register"
+			b.routes["300"] = "trunk:a/300"
+		})
+		time.Sleep(3 * time.Second)
+		if got := a.iax2.Trunks()[0].State; got != string(Registered) {
+			t.Fatalf("the trunk is %q", got)
+		}
+		caller := b.call("201", "300", pcma)
+		time.Sleep(2 * time.Second)
+		if _, answered, _, _ := caller.state(); !answered {
+			t.Errorf("who registered was not reached: %q", caller.over())
+		}
+		caller.hangUp()
+		time.Sleep(time.Second)
+		net.set(weather{loss: 1}) // the registrar is away for a while, and the registration goes on after that
+		time.Sleep(15 * time.Minute)
+		if got := a.iax2.Trunks()[0].State; got != string(Waiting) {
+			t.Errorf("without a registrar the trunk is %q", got)
+		}
+		net.set(weather{})
+		time.Sleep(retryMost + retryMost/2 + time.Minute)
+		if got := b.iax2.Trunks()[0].State; got != string(Here) {
+			t.Errorf("the registrar says %q", got)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		a.iax2.Unregister(ctx)
+		if got := b.iax2.Trunks()[0].State; got != string(NotHere) {
+			t.Errorf("after the goodbye the registrar says %q", got)
+		}
 	})
 }
