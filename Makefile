@@ -26,7 +26,7 @@ CROSS ?= arm64 armv7 armv6
 TOOLS := bin/tools
 
 # Longest a whole `go test` may take before it is broken rather than slow.
-TEST_TIMEOUT ?= 25m
+TEST_TIMEOUT ?= 45m
 # Arguments of `make bench`, such as BENCH="-only call,relay -runs 1".
 BENCH ?=
 
