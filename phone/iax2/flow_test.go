@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,6 +130,7 @@ func FuzzTimes(f *testing.F) {
 
 // film is a party of pictures on the other side of a bridge.
 type film struct {
+	mu     sync.Mutex // guards got and asked
 	got    []media.Packet
 	asked  int
 	route  media.Sink
@@ -137,7 +139,21 @@ type film struct {
 
 func (f *film) Engine() *media.Engine { return f.engine }
 func (f *film) Route(to media.Sink)   { f.route = to }
-func (f *film) WantPicture()          { f.asked++ }
+func (f *film) WantPicture() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked++
+}
+
+// seen gives the packets so far, and how often a whole picture was asked for since.
+func (f *film) seen() (got []media.Packet, asked int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	got, asked = slices.Clone(f.got), f.asked
+	f.asked = 0
+	return got, asked
+}
+
 func (f *film) Terms() media.Terms {
 	vp8, _ := frame.VP8.Codec()
 	return media.Terms{Kind: media.Video, Sends: []codec.Format{vp8}, Accepts: []codec.Format{vp8}}
@@ -146,6 +162,8 @@ func (f *film) Terms() media.Terms {
 func (f *film) Deliver(p *media.Packet) {
 	kept := *p
 	kept.Payload = slices.Clone(p.Payload)
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.got = append(f.got, kept)
 }
 
@@ -170,7 +188,7 @@ func TestPictures(t *testing.T) {
 			defer bridge.Close()
 		}
 		time.Sleep(time.Second)
-		films[0].asked, films[1].asked = 0, 0
+		films[0].seen()
 		const frames, pieces = 500, 3 // 50 s at 10 a second
 		for n := range frames {
 			for piece := range pieces {
@@ -182,7 +200,8 @@ func TestPictures(t *testing.T) {
 			}
 			time.Sleep(97 * time.Millisecond)
 		}
-		got := films[1].got
+		got, _ := films[1].seen()
+		films[0].seen()
 		if len(got) != frames*pieces {
 			t.Fatalf("%d packets of %d came", len(got), frames*pieces)
 		}
@@ -199,8 +218,8 @@ func TestPictures(t *testing.T) {
 		}
 		b.say(t, frame.Full{Type: frame.ControlFrame, Subclass: frame.Subclass(frame.VideoUpdate)})
 		time.Sleep(time.Second)
-		if films[0].asked != 1 {
-			t.Errorf("A's other party was asked for a whole picture %d times, want once", films[0].asked)
+		if _, asked := films[0].seen(); asked != 1 {
+			t.Errorf("A's other party was asked for a whole picture %d times, want once", asked)
 		}
 	})
 }

@@ -94,9 +94,13 @@ func (l *leg) post(e call.Event) {
 func (l *leg) Prepare(answer media.Description) {
 	l.x.mu.Lock()
 	defer l.x.unlock()
-	if l.calledIn && !l.accepted && l.stage == early {
+	if !l.calledIn || l.stage != early {
+		return
+	}
+	if !l.accepted {
 		l.choose(&answer)
 	}
+	l.show(&answer) // before the flows are joined
 }
 
 // choose takes the format of an answer, or what the caller likes best.

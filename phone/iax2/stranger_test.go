@@ -64,11 +64,11 @@ func (p *peer) hear() (all []frame.Full) {
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		if f.Sequenced() {
-			p.iseq = f.OSeq + 1
+		if f.Is(frame.AuthReq) || f.Is(frame.RegAuth) {
+			p.theirs = f.Source // what an earlier call still says is none of this one
 		}
-		if f.Source != stateless && f.Sequenced() {
-			p.theirs = f.Source
+		if f.Sequenced() && f.Source == p.theirs {
+			p.iseq = f.OSeq + 1
 		}
 		all = append(all, f)
 	}

@@ -148,7 +148,15 @@ func (b *Bridge) silence(side int) {
 		p.cut()
 		p.muted.Store(b.muted[side])
 	}
-	if r, ok := b.flows[side].(bridged); ok {
-		r.mute(b.muted[side])
+	switch f := b.flows[side].(type) {
+	case bridged:
+		f.mute(b.muted[side])
+	case pictured:
+		if !b.muted[side] {
+			f.WantPicture() // whoever sees it again has missed some
+		}
 	}
 }
+
+// pictured is a flow of pictures that is no RTP and can be asked for a whole one.
+type pictured interface{ WantPicture() }
