@@ -25,7 +25,8 @@ type fingerprint struct {
 	hash uint64
 }
 
-// fingerprints is the key of their hash. It never changes.
+// seed is the key of their hash, so that nobody can make two that are the same. It never
+// changes.
 var seed = maphash.MakeSeed()
 
 func printOf(f *frame.Full) fingerprint {
@@ -66,11 +67,11 @@ func (s *Server) stranger(b []byte, from path) {
 // unknown says that there is no such call.
 func (s *Server) unknown(f *frame.Full, from path) {
 	s.counts.Strangers.Add(1)
-	s.answer(f, frame.Inval, nil, from, miniFull+len(f.Payload))
+	s.answer(f, frame.Inval, nil, from, bareFull+len(f.Payload))
 }
 
-// miniFull is a full frame without a payload.
-const miniFull = 12
+// bareFull is how long a full frame without a payload is, in bytes.
+const bareFull = 12
 
 // answer answers a frame for which nothing is kept, unless that took more bytes than
 // the frame had.

@@ -156,12 +156,12 @@ func (l *leg) over(why call.Cause) {
 }
 
 // progress tells the call that the party is alerted, or speaks already.
-func (l *leg) progress(code int, early bool) {
-	if l.stage != 0 {
+func (l *leg) progress(code int, speaks bool) {
+	if l.stage != early {
 		return
 	}
 	r := call.Ringing{Leg: l, Code: code}
-	if early && l.accepted {
+	if speaks && l.accepted {
 		answer := l.agreement(l.offer)
 		r.Early = &answer
 	}
