@@ -31,6 +31,7 @@ import (
 	"tincan/phone/codec"
 	"tincan/phone/event"
 	"tincan/phone/media"
+	"tincan/phone/media/file"
 	"tincan/phone/media/prompt"
 )
 
@@ -53,7 +54,10 @@ type Config struct {
 }
 
 // Apps are the applications. Safe for any goroutine.
-type Apps struct{ config Config }
+type Apps struct {
+	config Config
+	create func(path string, rate, channels int) (file.Writer, error) // of recordings
+}
 
 // New makes the applications.
 func New(c Config) *Apps {
@@ -63,7 +67,7 @@ func New(c Config) *Apps {
 	if c.Country == "" {
 		c.Country = "us"
 	}
-	return &Apps{c}
+	return &Apps{c, file.Create}
 }
 
 // program is one application at work for one caller. Its methods do not block and
@@ -78,6 +82,13 @@ type program interface {
 type kind struct {
 	codecs func() []string // that it can take; nil: any
 	start  func(*Apps, *leg) (program, error)
+}
+
+func (k kind) able() []string {
+	if k.codecs == nil {
+		return nil
+	}
+	return k.codecs()
 }
 
 // apps are the applications by name.
@@ -112,11 +123,7 @@ func (a *Apps) Dial(of, name, rest string, set call.Setup, owner call.Owner) (ca
 	if !ok {
 		return nil, call.NotFound.Why("there is no application " + name)
 	}
-	var codecs []string
-	if k.codecs != nil {
-		codecs = k.codecs()
-	}
-	offer, err := media.OfferFrom(set.Offer, set.From.Codecs, codecs)
+	offer, err := media.OfferFrom(set.Offer, set.From.Codecs, k.able())
 	if err != nil {
 		return nil, err
 	}

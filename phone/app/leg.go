@@ -12,7 +12,8 @@ import (
 
 // leg is an application's side of a call (call.Leg). It answers at once.
 type leg struct {
-	state state // does not change after open
+	state  state    // does not change after open
+	codecs []string // that it can take; nil: any; likewise
 
 	mu      sync.Mutex // guards what follows
 	owner   call.Owner
@@ -21,6 +22,8 @@ type leg struct {
 }
 
 var _ call.Leg = (*leg)(nil)
+
+var errSound = call.NotAcceptable.Why("an application takes part by sound")
 
 // state is what a restart needs.
 type state struct {
@@ -60,6 +63,7 @@ func refused(st *media.Stream) media.Stream {
 
 // open begins the program for the line that first has kept.
 func (l *leg) open(a *Apps, k kind) error {
+	l.codecs = k.able()
 	flows := make([]media.Flow, len(l.state.Offer.Streams))
 	for i := range flows {
 		if st := &l.state.Offer.Streams[i]; st.Refused() {
@@ -75,7 +79,7 @@ func (l *leg) open(a *Apps, k kind) error {
 		l.mu.Unlock()
 		return nil
 	}
-	return call.NotAcceptable.Why("an application takes part by sound")
+	return errSound
 }
 
 // hangup ends the call from the application's side.
@@ -116,24 +120,33 @@ func (l *leg) Digit(d media.Digit) {
 	}
 }
 
-// Offer takes any change: an application follows the other side.
+// Offer takes another codec: an application follows the other side as far as it can.
 func (l *leg) Offer(d media.Description) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.owner != nil {
-		l.owner.Post(call.Reanswered{Leg: l, Answer: l.within(d)})
+	switch answer, err := l.take(d); {
+	case l.owner == nil:
+	case err != nil:
+		l.owner.Post(call.OfferRefused{Leg: l, Err: err})
+	default:
+		l.owner.Post(call.Reanswered{Leg: l, Answer: answer})
 	}
 }
 
-// within refuses the lines of an offer that the application has no flow for.
-func (l *leg) within(d media.Description) media.Description {
-	d.Streams = slices.Clone(d.Streams)
+// take answers an offer as the first was answered, on the line that there is a flow
+// for. Without that line it errs: the sound stays as it was.
+func (l *leg) take(d media.Description) (media.Description, error) {
+	d, err := media.OfferFrom(d, nil, l.codecs)
+	if err != nil {
+		return d, err
+	}
+	d = first(d)
 	for i := range d.Streams {
-		if st := &d.Streams[i]; st.Kind != media.Audio || i >= len(l.flows) || l.flows[i] == nil {
-			*st = refused(st)
+		if i < len(l.flows) && l.flows[i] != nil && !d.Streams[i].Refused() {
+			return d, nil
 		}
 	}
-	return d
+	return d, errSound
 }
 
 func (l *leg) Flows() []media.Flow {

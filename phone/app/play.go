@@ -2,6 +2,7 @@ package app
 
 import (
 	"strings"
+	"sync"
 	"time"
 
 	"tincan/phone/call"
@@ -109,7 +110,11 @@ func (a *Apps) missing() deck.Item {
 func startMusic(a *Apps, _ *leg) (program, error) {
 	if a.config.Music != nil {
 		if source, ok := a.config.Music(); ok {
-			m := music{newStage(a), source}
+			m := music{newStage(a), func() {}}
+			if source.Done != nil {
+				m.over = sync.OnceFunc(source.Done)
+			}
+			source.Done = m.over
 			_, err := m.seat.Say(source)
 			return m, err
 		}
@@ -117,14 +122,13 @@ func startMusic(a *Apps, _ *leg) (program, error) {
 	return nil, call.NotFound.Why("no music is set: see [sound] music in tincan.toml")
 }
 
+// music gives its source back when it ends or the caller goes.
 type music struct {
 	stage
-	source media.Source
+	over func()
 }
 
 func (m music) close() {
 	m.stage.close()
-	if m.source.Done != nil {
-		m.source.Done()
-	}
+	m.over()
 }

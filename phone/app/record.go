@@ -39,7 +39,8 @@ type recorder struct {
 	stage
 	apps *Apps
 	leg  *leg
-	path string // the recorder's goroutine's, once there is one
+	path string // the recorder's goroutine's, once there is one; so is made
+	made bool   // there is a file
 
 	mu      sync.Mutex // guards what follows
 	beep    *deck.Player
@@ -78,8 +79,9 @@ func (r *recorder) create() (file.Writer, error) {
 	base := r.path
 	r.path += ".wav"
 	for i := 2; ; i++ {
-		w, err := file.Create(r.path, recordRate, 1)
+		w, err := r.apps.create(r.path, recordRate, 1)
 		if !errors.Is(err, fs.ErrExist) {
+			r.made = err == nil
 			return w, err
 		}
 		r.path = fmt.Sprintf("%s-%d.wav", base, i)
@@ -119,7 +121,11 @@ func (r *recorder) begin() {
 
 // ended tells what became of it; from the recorder's goroutine.
 func (r *recorder) ended(got deck.Recording) {
-	r.apps.recorded(r.leg, r.path, got)
+	if r.made {
+		r.apps.recorded(r.leg, r.path, got)
+	} else {
+		r.apps.failed(r.leg, got.Err)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closing {
