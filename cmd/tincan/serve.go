@@ -49,6 +49,7 @@ func serve(o *options, cfg *config.Config) error {
 	log := newLogger(o.err, cfg.Log, level)
 	sig, stop := signals()
 	defer stop()
+	defer catchComplaints(log)()
 	s, err := startServer(context.Background(), cfg, log)
 	if err != nil {
 		return err
