@@ -112,6 +112,44 @@ func TestICESaysWhatItHeardAndMissed(t *testing.T) {
 	a.AwaitClosed(t)
 }
 
+// A browser whose managers let it send no UDP names no address that the server could
+// try: the call's end says so, and what would help.
+func TestICESaysThatNothingWasNamed(t *testing.T) {
+	t.Parallel()
+	here, far, _ := newFarPlace(t)
+	s := startServerAt(t, place{ip: publicIP, netns: here}, people(ada, bob))
+	a := browser(t, s, ada, func(a *peer.Account) { a.IP, a.Netns, a.NoUDP = farIP, far, true })
+	b := baresip(t, s, bob, func(b *peer.Account) { b.IP, b.Netns = publicIP, here })
+	connect(t, a, b, bob)
+	id := s.onlyCall(t)
+	f := s.awaitFared(t, id, func(f *fared) bool { return !f.Stands })
+	const said = "no way to the phone was found in 30 s: it named no address that can be tried, and none of its checks arrived here; " +
+		"a firewall may drop UDP on the way: a TURN server would help ([ice] turn)"
+	if !strings.Contains(f.Ended, said) {
+		t.Errorf("ended: %s", f.Ended)
+	}
+	a.AwaitClosed(t)
+}
+
+// The network between a browser and the server stops carrying its media in the middle
+// of the call: that the way is gone is said. It goes on where it begins anew.
+func TestICESaysThatTheWayIsGone(t *testing.T) {
+	t.Parallel()
+	here, far, link := newFarPlace(t)
+	s := startServerAt(t, place{ip: publicIP, netns: here}, people(ada, bob))
+	a := browser(t, s, ada, func(a *peer.Account) { a.IP, a.Netns = farIP, far })
+	b := baresip(t, s, bob, func(b *peer.Account) { b.IP, b.Netns = publicIP, here })
+	connect(t, a, b, bob)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	noUDP := peer.Weather{Drop: func(packet []byte) bool { _, _, udp := peer.UDPPorts(packet); return udp }}
+	link.Weather(noUDP, noUDP)
+	s.AwaitFor(t, verdictPatience, "ICE: the way to the phone is gone: it has not answered for 30 s; its network changed, or it is off")
+	link.Weather(peer.Weather{}, peer.Weather{})
+	a.BeginAnew(t)
+	hearEachOther(t, a, adaTone, b, bobTone)
+	hangUp(t, b, a)
+}
+
 // withMetrics adds to a sender's report with a block the sender's account of what it
 // hears (RFC 3611 4.7): a tenth lost, and a MOS of 2.5.
 func withMetrics(report []byte) []byte {

@@ -54,17 +54,27 @@ func StartBrowser(t testing.TB, account Account) *Browser {
 	b := &Browser{account: account}
 	b.Process = Start(t, Spec{
 		Name: "chromium " + account.Number, Path: "chromium", Dir: folder, Netns: account.Netns,
-		Args: []string{
-			"--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage",
-			"--user-data-dir=" + filepath.Join(folder, "profile"), "--remote-debugging-port=0", "--ignore-certificate-errors",
-			"--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--use-file-for-fake-audio-capture=" + play,
+		Args: append(
+			account.policy(), "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage",
+			"--user-data-dir="+filepath.Join(folder, "profile"), "--remote-debugging-port=0", "--ignore-certificate-errors",
+			"--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--use-file-for-fake-audio-capture="+play,
 			"--autoplay-policy=no-user-gesture-required", "--allow-loopback-in-peer-connection", "about:blank",
-		},
+		),
 	})
 	_, address, _ := strings.Cut(b.Await(t, "DevTools listening on "), "listening on ")
 	b.attach(t, strings.TrimSpace(address))
 	b.open(t, b.writePage(t, folder))
 	return b
+}
+
+// policy is what those who manage browsers set for their users; newer ones call it by
+// the second name.
+func (a Account) policy() []string {
+	if !a.NoUDP {
+		return nil
+	}
+	const value = "webrtc-ip-handling-policy=disable_non_proxied_udp"
+	return []string{"--force-" + value, "--" + value}
 }
 
 // attach connects to the DevTools.

@@ -52,6 +52,7 @@ type Account struct {
 	Trace     bool          // prints the SIP it sends and receives (baresip)
 	Relays    any           // RTCConfiguration of its page (browser)
 	STUN      string        // host:port that tells it its address outside (baresip)
+	NoUDP     bool          // whoever manages it lets it send media by no UDP of its own (browser)
 	Trickles  bool          // tells its candidates by INFO, once the call stands (browser)
 	ICE       bool          // looks for its way by ICE (baresip, linphone)
 	Auto      bool          // answers by itself

@@ -151,7 +151,13 @@ func (p *Process) Send(t testing.TB, line string) {
 // and returns it.
 func (p *Process) Await(t testing.TB, texts ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	return p.AwaitFor(t, Patience, texts...)
+}
+
+// AwaitFor does so for what takes its own time.
+func (p *Process) AwaitFor(t testing.TB, patience time.Duration, texts ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	line, next, err := p.lines.await(ctx, p.cursor, func(line string) bool {
 		for _, text := range texts {
