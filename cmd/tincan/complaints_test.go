@@ -19,7 +19,7 @@ func TestComplaintsAreBounded(t *testing.T) {
 		go func() {
 			for i := range 1000 {
 				_, _ = fmt.Fprintf(w, "warning: the %dth\n", i) // heed reads to the end
-				time.Sleep(150 * time.Millisecond) // 2.5 min in all
+				time.Sleep(150 * time.Millisecond)              // 2.5 min in all
 			}
 			_ = w.Close()
 		}()
