@@ -44,7 +44,11 @@ const (
 	rtpLen      = 12
 	protocolUDP = 17
 	loopback    = 1    // ifindex of lo in every namespace
-	plainRTP    = 0x80 // version 2 without padding, extension, CSRC
+	fixedRTP    = 0xe0 // of the first byte: version and padding
+	plainRTP    = 0x80 // of these: version 2, without padding
+	extended    = 0x10 // of the first byte: an extension
+	sources     = 0x0f // of the first byte: how many CSRC
+	lengthAt    = 2    // of an extension, in words, without its first one
 	firstRTCP   = 192  // of the second byte (RFC 5761 4)
 	lastRTCP    = 223
 )
@@ -70,6 +74,8 @@ const (
 	onAhead  = -88
 	onTime   = -92
 	onNow    = -104
+	onRest   = -108 // bytes of CSRC and extension
+	onExtent = -112 // length of the extension
 )
 
 // family is where things lie in a packet of one IP version.
@@ -103,7 +109,7 @@ const up = "up"
 //	                                       the tag, from the VLAN's interface
 //	IP without options, whole, UDP to an even port of the range
 //	slot: carried, from whom, to which address, SSRC, payload type
-//	RTP header: plain, sequence goes on
+//	RTP header: CSRC and extension within the packet, no padding; sequence goes on
 //	the process was alive in the last ten minutes
 //	count; rewrite header and checksums; redirect
 func program(first uint16, pairs, table int) asm.Instructions {
@@ -263,11 +269,39 @@ func (b *builder) lengths(f family) {
 	)
 }
 
-// follow looks at the RTP header's first bytes and where its sequence is, and
-// at the sign of life.
-func (b *builder) follow(f family) {
+// rest measures what an RTP header has beyond its first twelve bytes (RFC 3550 5.1,
+// 5.3.1), which stays as it is. The length of an extension may lie beyond what of the
+// packet is in one piece, so that a helper reads it.
+func (b *builder) rest(f family) {
+	plain := "plain" + f.name
 	b.add(
-		asm.LoadMem(asm.R1, asm.R7, f.rtp(), asm.Byte), asm.JNE.Imm(asm.R1, plainRTP, up),
+		asm.LoadMem(asm.R8, asm.R7, f.rtp(), asm.Byte),
+		asm.Mov.Reg(asm.R1, asm.R8), asm.And.Imm(asm.R1, fixedRTP), asm.JNE.Imm(asm.R1, plainRTP, up),
+		asm.Mov.Reg(asm.R1, asm.R8), asm.And.Imm(asm.R1, sources), asm.LSh.Imm(asm.R1, 2),
+		asm.StoreMem(asm.R10, onRest, asm.R1, asm.Word),
+		asm.And.Imm(asm.R8, extended), asm.JEq.Imm(asm.R8, 0, plain),
+
+		asm.Mov.Reg(asm.R2, asm.R1), asm.Add.Imm(asm.R2, int32(f.rtp())+rtpLen+lengthAt),
+		asm.Mov.Reg(asm.R1, asm.R6),
+		asm.Mov.Reg(asm.R3, asm.R10), asm.Add.Imm(asm.R3, onExtent), asm.Mov.Imm(asm.R4, 2),
+		asm.FnSkbLoadBytes.Call(), asm.JNE.Imm(asm.R0, 0, up),
+		asm.LoadMem(asm.R1, asm.R10, onExtent, asm.Half), asm.HostTo(asm.BE, asm.R1, asm.Half),
+		asm.Add.Imm(asm.R1, 1), asm.LSh.Imm(asm.R1, 2),
+		asm.LoadMem(asm.R2, asm.R10, onRest, asm.Word), asm.Add.Reg(asm.R1, asm.R2),
+		asm.StoreMem(asm.R10, onRest, asm.R1, asm.Word),
+	)
+	b.mark(plain)
+	b.add(
+		asm.LoadMem(asm.R1, asm.R10, onTotal, asm.Word), asm.Sub.Imm(asm.R1, int32(f.rtp())+rtpLen-etherLen),
+		asm.LoadMem(asm.R2, asm.R10, onRest, asm.Word), asm.JGT.Reg(asm.R2, asm.R1, up),
+	)
+}
+
+// follow looks at what kind of packet it is and where its sequence is, and at the
+// sign of life.
+func (b *builder) follow(f family) {
+	b.rest(f)
+	b.add(
 		asm.LoadMem(asm.R1, asm.R7, f.rtp()+1, asm.Byte),
 		asm.JLT.Imm(asm.R1, firstRTCP, "rtp"+f.name),
 		asm.JLE.Imm(asm.R1, lastRTCP, up),
@@ -304,8 +338,8 @@ func (b *builder) header(f family) {
 		asm.LoadMem(asm.R2, asm.R3, int16(unsafe.Offsetof(slot{}.payloads)), asm.Byte),
 		asm.JEq.Imm(asm.R2, goesUp, up),
 		asm.And.Imm(asm.R1, 0x80), asm.Or.Reg(asm.R1, asm.R2),
-		asm.StoreImm(asm.R10, onRTP, plainRTP, asm.Byte),
 		asm.StoreMem(asm.R10, onRTP+1, asm.R1, asm.Byte),
+		asm.LoadMem(asm.R1, asm.R7, f.rtp(), asm.Byte), asm.StoreMem(asm.R10, onRTP, asm.R1, asm.Byte),
 
 		asm.LoadMem(asm.R1, asm.R7, f.rtp()+2, asm.Half), asm.HostTo(asm.BE, asm.R1, asm.Half),
 		b.load(asm.R2, unsafe.Offsetof(slot{}.seqOff)), asm.Add.Reg(asm.R1, asm.R2),
@@ -348,6 +382,7 @@ func (b *builder) count(f family) {
 		asm.Mov.Reg(asm.R2, asm.R9), asm.Add.Imm(asm.R2, int32(field(unsafe.Offsetof(counts{}.packets)))),
 		asm.StoreXAdd(asm.R2, asm.R1, asm.DWord),
 		asm.LoadMem(asm.R1, asm.R10, onTotal, asm.Word), asm.Sub.Imm(asm.R1, int32(f.rtp())+rtpLen-etherLen),
+		asm.LoadMem(asm.R2, asm.R10, onRest, asm.Word), asm.Sub.Reg(asm.R1, asm.R2),
 		asm.Mov.Reg(asm.R2, asm.R9), asm.Add.Imm(asm.R2, int32(field(unsafe.Offsetof(counts{}.octets)))),
 		asm.StoreXAdd(asm.R2, asm.R1, asm.DWord),
 

@@ -131,6 +131,17 @@ func rtpPacket(marker bool, pt uint8, seq uint16, time, ssrc uint32, payload []b
 	return append(b, payload...)
 }
 
+// extendedBy puts CSRC and, if wanted, an extension into a packet (RFC 3550 5.3.1).
+func extendedBy(b []byte, sources, extensions int, extension []byte) []byte {
+	out := append(bytes.Clone(b[:rtpLen]), make([]byte, 4*sources)...)
+	out[0] |= byte(sources) | byte(extensions)<<4
+	if extensions > 0 {
+		out = append(out, 0xbe, 0xde, byte(len(extension)/4>>8), byte(len(extension)/4))
+		out = append(out, extension...)
+	}
+	return append(out, b[rtpLen:]...)
+}
+
 // local is a stream between two programs of this machine.
 func local(six bool) Stream {
 	us, a, b := "198.51.100.1", "198.51.100.2", "198.51.100.3"
@@ -188,8 +199,11 @@ func TestRewritesEveryPacket(t *testing.T) {
 		seq := uint16(int(st.Highest) + ahead)
 		payload := rapid.SliceOfN(rapid.Byte(), 0, 400).Draw(t, "payload")
 		noSum := !six && rapid.Bool().Draw(t, "no checksum")
-		in := datagram{st.Remote, netip.AddrPortFrom(us, st.Port), 64, rtpPacket(marker, st.Payloads[0].In, seq, time, st.SSRC, payload), noSum}
-		want := datagram{st.From, st.To, 63, rtpPacket(marker, st.Payloads[0].Out, seq+st.SeqOff, time+st.TimeOff, st.SSRCOut, payload), noSum}
+		sources, extensions := rapid.IntRange(0, 15).Draw(t, "CSRC"), rapid.IntRange(0, 1).Draw(t, "extensions")
+		extension := make([]byte, 4*rapid.IntRange(0, 20).Draw(t, "words of extension"))
+		more := func(b []byte) []byte { return extendedBy(b, sources, extensions, extension) }
+		in := datagram{st.Remote, netip.AddrPortFrom(us, st.Port), 64, more(rtpPacket(marker, st.Payloads[0].In, seq, time, st.SSRC, payload)), noSum}
+		want := datagram{st.From, st.To, 63, more(rtpPacket(marker, st.Payloads[0].Out, seq+st.SeqOff, time+st.TimeOff, st.SSRCOut, payload)), noSum}
 
 		verdict, got := tr.run(t, in.bytes(), loopback)
 		if verdict != inPlace {
@@ -252,8 +266,10 @@ func TestGoesUp(t *testing.T) {
 			"telephone event":   change(rtp+1, 101),
 			"RTCP":              change(rtp+1, 200),
 			"padding":           change(rtp, 0xa0),
-			"extension":         change(rtp, 0x90),
-			"CSRC":              change(rtp, 0x81),
+			"a long extension":  with(func(d *datagram) { d.payload = extendedBy(d.payload, 0, 1, make([]byte, 4)); d.payload[15] = 42 }),
+			"an endless one":    with(func(d *datagram) { d.payload = extendedBy(d.payload, 0, 1, make([]byte, 4)); d.payload[14] = 0xff }),
+			"half an extension": with(func(d *datagram) { d.payload = extendedBy(d.payload, 0, 1, nil)[:14] }),
+			"too many CSRC":     with(func(d *datagram) { d.payload = extendedBy(d.payload, 15, 0, nil)[:12+4*15-1] }),
 			"STUN":              change(rtp, 0x00),
 			"another SSRC":      change(rtp+11, 9),
 			"a jump":            change(rtp+2, 0x20),
@@ -315,7 +331,7 @@ func TestSimulatedIsTheProgram(t *testing.T) {
 			b := rtpPacket(rapid.Bool().Draw(t, "marker"), rapid.SampledFrom([]uint8{0, 96, 101, 72}).Draw(t, "type"),
 				rapid.Uint16Range(0, 4000).Draw(t, "sequence"), rapid.Uint32().Draw(t, "time"),
 				rapid.SampledFrom([]uint32{st.SSRC, 7}).Draw(t, "SSRC"), rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, "payload"))
-			b[0] = rapid.SampledFrom([]byte{0x80, 0x80, 0x80, 0x90, 0x00}).Draw(t, "first byte")
+			b[0] = rapid.SampledFrom([]byte{0x80, 0x80, 0x80, 0x90, 0x91, 0x82, 0xa0, 0x00}).Draw(t, "first byte")
 			in := datagram{st.Remote, netip.AddrPortFrom(st.Local, st.Port), 64, b, false}
 			verdict, got := tr.run(t, in.bytes(), loopback)
 			out, to, ok := twin.Pass(st.Port, st.Remote, b)

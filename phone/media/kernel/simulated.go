@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unsafe"
+
+	"tincan/phone/media/rtp"
 )
 
 // Simulated is a relay without a kernel, for tests of those who use one: streams
@@ -53,7 +55,8 @@ func (s *Simulated) Disown() { s.table.disown() }
 // process.
 func (s *Simulated) Pass(port uint16, from netip.AddrPort, b []byte) (out []byte, to netip.AddrPort, ok bool) {
 	e := s.table.at(port)
-	if e == nil || len(b) < rtpLen || b[0] != plainRTP || b[1] >= firstRTCP && b[1] <= lastRTCP {
+	_, payload, err := rtp.Parse(b)
+	if e == nil || err != nil || b[0]&fixedRTP != plainRTP || b[1] >= firstRTCP && b[1] <= lastRTCP {
 		return nil, to, false
 	}
 	n := from.Addr().BitLen() / 8
@@ -66,7 +69,7 @@ func (s *Simulated) Pass(port uint16, from netip.AddrPort, b []byte) (out []byte
 	if pt == goesUp || [4]byte(b[8:12]) != e.ssrc || ahead >= maxDropout || ahead <= -maxMisorder {
 		return nil, to, false
 	}
-	e.counts.pass(binary.BigEndian.Uint32(b[4:]), ahead, len(b)-rtpLen, uint64(s.now()), e.clock)
+	e.counts.pass(binary.BigEndian.Uint32(b[4:]), ahead, len(payload), uint64(s.now()), e.clock)
 	out = append([]byte(nil), b...)
 	out[1] = b[1]&0x80 | pt
 	binary.BigEndian.PutUint16(out[2:], seq+uint16(e.seqOff))
