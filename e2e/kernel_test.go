@@ -158,8 +158,9 @@ var streets atomic.Int32
 
 // paving is what the cables of a street are like.
 type paving struct {
-	vlan bool // packets have a tag
-	sums bool // UDP checksums are made by who sends, and looked at by who receives
+	vlan  bool // packets have a tag
+	sums  bool // UDP checksums are made by who sends, and looked at by who receives
+	cards bool // they are between network cards, which only a machine made for it has
 }
 
 func newStreet(t *testing.T, as paving) street {
@@ -184,7 +185,11 @@ func newStreet(t *testing.T, as paving) street {
 // wire lays a cable from a namespace's interface "out" to the middle.
 func (n street) wire(t *testing.T, as paving, ns peer.Netns, name, four, six string) {
 	t.Helper()
-	command(t, "ip", "link", "add", "out", "netns", string(ns), "type", "veth", "peer", "name", name, "netns", string(n.middle))
+	if as.cards {
+		n.plug(t, ns, name)
+	} else {
+		command(t, "ip", "link", "add", "out", "netns", string(ns), "type", "veth", "peer", "name", name, "netns", string(n.middle))
+	}
 	for _, end := range []struct {
 		ns   peer.Netns
 		dev  string
@@ -220,26 +225,42 @@ func command(t *testing.T, name string, args ...string) {
 // capture at the called phone's end shows the packets pass while the server stands
 // still and while there is none.
 func TestKernelRelayBetweenNetworks(t *testing.T) {
-	four := [3]string{"203.0.113.2", "203.0.113.1", "198.51.100.2"}
-	six := [3]string{"2001:db8:1::2", "2001:db8:1::1", "2001:db8:2::2"}
 	for name, c := range map[string]struct {
 		hosts [3]string
 		as    paving
 	}{
-		"IPv4": {four, paving{}}, "IPv4 with sums": {four, paving{sums: true}}, "IPv4 in a VLAN": {four, paving{vlan: true}},
-		"IPv6": {six, paving{}}, "IPv6 with sums": {six, paving{sums: true}}, "IPv6 in a VLAN": {six, paving{vlan: true}},
+		"IPv4": {street4, paving{}}, "IPv4 with sums": {street4, paving{sums: true}}, "IPv4 in a VLAN": {street4, paving{vlan: true}},
+		"IPv6": {street6, paving{}}, "IPv6 with sums": {street6, paving{sums: true}}, "IPv6 in a VLAN": {street6, paving{vlan: true}},
 	} {
 		t.Run(name, func(t *testing.T) { throughTheStreet(t, newStreet(t, c.as), c.hosts) })
 	}
 }
 
-// throughTheStreet takes the caller's, the server's and the called's host.
-func throughTheStreet(t *testing.T, n street, hosts [3]string) {
+// TestKernelRelayCarriesExtensions: packets whose headers tell how loud they are pass
+// while the server stands still.
+func TestKernelRelayCarriesExtensions(t *testing.T) {
+	n := newStreet(t, paving{})
+	wire := throughTheStreet(t, n, street4, func(a *peer.Account) { a.Levels = true })
+	if n := wire.Extended(street4[2]); n < wireLength {
+		t.Errorf("%d packets had a level, want %d at least", n, wireLength)
+	}
+}
+
+// Who is where in a street: the caller, the server and the called.
+var (
+	street4 = [3]string{"203.0.113.2", "203.0.113.1", "198.51.100.2"}
+	street6 = [3]string{"2001:db8:1::2", "2001:db8:1::1", "2001:db8:2::2"}
+)
+
+// throughTheStreet takes the caller's, the server's and the called's host, and how the
+// phones differ from others. It gives what the called's end of the cable saw.
+func throughTheStreet(t *testing.T, n street, hosts [3]string, change ...func(*peer.Account)) *peer.Capture {
 	t.Helper()
 	s := startServerAt(t, place{ip: hosts[1], netns: n.middle, kernel: "auto"}, people(ada, bob))
 	needKernelRelay(t, s)
-	a := baresip(t, s, ada, traced, func(a *peer.Account) { a.IP, a.Netns = hosts[0], n.left })
-	b := baresip(t, s, bob, traced, func(a *peer.Account) { a.IP, a.Netns = hosts[2], n.right })
+	change = append(change, traced)
+	a := baresip(t, s, ada, append(change, func(a *peer.Account) { a.IP, a.Netns = hosts[0], n.left })...)
+	b := baresip(t, s, bob, append(change, func(a *peer.Account) { a.IP, a.Netns = hosts[2], n.right })...)
 	connect(t, a, b, bob)
 	hearEachOther(t, a, adaTone, b, bobTone)
 	s.awaitWay(t, "kernel")
@@ -266,6 +287,7 @@ func throughTheStreet(t *testing.T, n street, hosts [3]string) {
 	hangUp(t, a, b)
 	a.AwaitOK(t, "BYE")
 	s.awaitNoCalls(t)
+	return wire
 }
 
 // wireLength is how many packets are waited for: a second of sound both ways.

@@ -118,6 +118,9 @@ func (b *Baresip) configure(t testing.TB, control string) {
 	if b.account.ICE {
 		more += "module ice.so\nice_debug yes\n"
 	}
+	if b.account.Levels {
+		more += "audio_level yes\n"
+	}
 	if b.account.Video {
 		more += fmt.Sprintf(baresipVideo, baresipFilms[b.account.film()].module)
 	}

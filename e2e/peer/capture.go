@@ -25,7 +25,8 @@ type Capture struct {
 // captured is a packet with where it goes.
 type captured struct {
 	Packet
-	to netip.AddrPort
+	to       netip.AddrPort
+	extended bool // its header is
 }
 
 // CaptureRTP sees all RTP that goes in and out of an interface of a namespace until
@@ -68,7 +69,9 @@ func packetSocket(name string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, all)
+	// Of no protocol until it is bound: before, it would see all interfaces, and what
+	// comes by a VLAN twice.
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -117,7 +120,8 @@ func parseCaptured(b []byte) (k captured, ok bool) {
 	if len(b) < rtpHeader || b[0]>>6 != 2 || b[1]&^markerBit >= 64 { // RTCP, telephone events
 		return k, false
 	}
-	k.to = netip.AddrPortFrom(host, port)
+	const extension = 0x10
+	k.to, k.extended = netip.AddrPortFrom(host, port), b[0]&extension != 0
 	k.Packet = Packet{
 		At: time.Now(), PT: b[1] &^ markerBit, Marker: b[1]&markerBit != 0, Seq: binary.BigEndian.Uint16(b[2:]),
 		Time: binary.BigEndian.Uint32(b[4:]), SSRC: binary.BigEndian.Uint32(b[8:]), Payload: append([]byte(nil), b[rtpHeader:]...),
@@ -145,6 +149,16 @@ func (c *Capture) AwaitMore(t testing.TB, n int) {
 			t.Fatalf("%d packets passed, want %d", len(c.packets()), want)
 		}
 	}
+}
+
+// Extended counts the packets to a host whose header has an extension.
+func (c *Capture) Extended(host string) (n int) {
+	for _, k := range c.packets() {
+		if k.extended && k.to.Addr().String() == host {
+			n++
+		}
+	}
+	return n
 }
 
 // Wrong says what is wrong with the packets to a host as one stream: SSRC, sequence

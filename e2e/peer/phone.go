@@ -56,6 +56,7 @@ type Account struct {
 	Trickles  bool          // tells its candidates by INFO, once the call stands (browser)
 	ICE       bool          // looks for its way by ICE (baresip, linphone)
 	Auto      bool          // answers by itself
+	Levels    bool          // says in each packet's header how loud it is (RFC 6464, baresip)
 	InfoDTMF  bool          // sends digits as SIP INFO instead of RFC 4733 (linphone)
 	Port      int           // SIP port of its own; a free one when 0
 	IP        string        // its own address; 127.0.0.1 when empty

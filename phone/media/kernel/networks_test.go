@@ -64,7 +64,15 @@ func (e elsewhere) cable(t *testing.T, name, network string, tag int) {
 	t.Helper()
 	ip(t, "link", "add", name, "type", "veth", "peer", "name", name+"x")
 	t.Cleanup(func() { ip(t, "link", "del", name) })
-	there, err := net.InterfaceByName(name + "x")
+	e.take(t, name+"x")
+	end(t, name, network, "1", tag)
+	e.do(func() { end(t, name+"x", network, "2", tag) })
+}
+
+// take moves an interface into the namespace.
+func (e elsewhere) take(t *testing.T, name string) {
+	t.Helper()
+	there, err := net.InterfaceByName(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,8 +82,6 @@ func (e elsewhere) cable(t *testing.T, name, network string, tag int) {
 	if _, err := ask(unix.RTM_NEWLINK, unix.NLM_F_ACK, body, 0); err != nil {
 		t.Fatal(err)
 	}
-	end(t, name, network, "1", tag)
-	e.do(func() { end(t, name+"x", network, "2", tag) })
 }
 
 func end(t *testing.T, name, network, host string, tag int) {
@@ -117,28 +123,45 @@ func betweenNetworks(t *testing.T, tag int, classic bool) {
 	}
 	defer closeRelay(t, r)
 	t.Log(r)
-	for _, hosts := range [][4]string{
-		{"198.51.100.2", "198.51.100.1", "198.51.101.1", "198.51.101.2"},
-		{"2001:db8:100::2", "2001:db8:100::1", "2001:db8:101::1", "2001:db8:101::2"},
-	} {
-		var p parties
-		left.do(func() { p.a = listen(t, hosts[0], 0) })
-		p.in, p.out = listen(t, hosts[1], testFirst), listen(t, hosts[2], testFirst+2)
-		right.do(func() { p.b = listen(t, hosts[3], 0) })
-		p.goesUp(t, rtpPacket(false, 0, 1, 160, 1, nil))
-		c, err := r.Carry(p.stream())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for seq := range uint16(5) {
-			p.hears(t, seq+2)
-		}
-		if got := c.Counts(); got.Packets != 5 {
-			t.Errorf("%v: counted %+v", hosts, got)
-		}
-		c.Stop()
-		p.goesUp(t, rtpPacket(false, 0, 9, 1440, 1, nil))
+	for _, six := range []bool{false, true} {
+		r.throughBoth(t, side{left, "100"}, side{right, "101"}, six)
 	}
+}
+
+// side is where a party is: its namespace, and the network between it and this one.
+type side struct {
+	elsewhere
+	network string
+}
+
+// host gives the party's address (2), or ours on its network (1).
+func (s side) host(six bool, host string) string {
+	if six {
+		return "2001:db8:" + s.network + "::" + host
+	}
+	return "198.51." + s.network + "." + host
+}
+
+// throughBoth has one party heard by the other through the relay.
+func (r *Relay) throughBoth(t *testing.T, from, to side, six bool) {
+	t.Helper()
+	var p parties
+	from.do(func() { p.a = listen(t, from.host(six, "2"), 0) })
+	p.in, p.out = listen(t, from.host(six, "1"), testFirst), listen(t, to.host(six, "1"), testFirst+2)
+	to.do(func() { p.b = listen(t, to.host(six, "2"), 0) })
+	p.goesUp(t, rtpPacket(false, 0, 1, 160, 1, nil))
+	c, err := r.Carry(p.stream())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seq := range uint16(5) {
+		p.hears(t, seq+2)
+	}
+	if got := c.Counts(); got.Packets != 5 {
+		t.Errorf("%s to %s, IPv6 %v: counted %+v", from.network, to.network, six, got)
+	}
+	c.Stop()
+	p.goesUp(t, rtpPacket(false, 0, 9, 1440, 1, nil))
 }
 
 // TestNothingIsCarriedBesideIPsec: what the kernel redirects would leave in the
