@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"time"
 
 	"tincan/bench/proc"
@@ -29,7 +30,7 @@ type experiment struct {
 // subject is a server that can be measured. The first of an experiment is ours.
 type subject struct {
 	name  string
-	needs string // program on PATH; the subject is left out without it
+	needs string // programs on PATH; the subject is left out without them
 	start func(l *lab, setting setting) (*running, error)
 }
 
@@ -45,6 +46,7 @@ type setting struct {
 	kernel     bool     // may relay in the kernel
 	encryption string   // of both parties of calls to 9000, as space.toml has it; its own choice when empty
 	objects    string   // space.toml, instead of what the others say
+	wss        bool     // listens for browsers
 	iax2       string   // listens there for IAX2; nowhere when empty
 	ports      int      // the first media port, with iax2
 	data       string   // data folder of an earlier run, to start again with; new when empty
@@ -56,7 +58,8 @@ type running struct {
 	address string // SIP over UDP, host:port
 	secure  string // SIP over TLS, where it was asked for
 	config  string // path of ours
-	http    string // of ours, where iax2 was asked for
+	http    string // of ours, where iax2 or wss was asked for
+	wss     string // WebSockets over TLS, where they were asked for
 	started time.Time
 	ready   time.Duration // from start to the first answer
 }
@@ -122,14 +125,23 @@ func (e experiment) present(o options) []subject {
 		if i == 0 && o.peersOnly {
 			continue
 		}
-		if s.needs != "" {
-			if _, err := exec.LookPath(s.needs); err != nil {
-				continue
-			}
+		if lacking := s.lacks(); lacking != "" {
+			fmt.Fprintf(os.Stderr, "%s: without %s: it needs %s, which is not installed (scripts/deps bench)\n", e.key, s.name, lacking)
+			continue
 		}
 		present = append(present, s)
 	}
 	return present
+}
+
+// lacks names a program that a subject needs and that is not here; "": none.
+func (s subject) lacks() string {
+	for program := range strings.FieldsSeq(s.needs) {
+		if _, err := exec.LookPath(program); err != nil {
+			return program
+		}
+	}
+	return ""
 }
 
 // atMost is a fixed target.

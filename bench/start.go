@@ -43,5 +43,5 @@ func measureStart(l *lab, s subject) (values, error) {
 
 // experiments are all there are, in the order of the table.
 func experiments() []experiment {
-	return []experiment{callExperiment(), relayExperiment(), srtpExperiment(), kernelExperiment(), transcodeExperiment(), conferenceExperiment(), recordExperiment(), registerExperiment(), iax2Experiment(), guessExperiment(), blfExperiment(), phonesExperiment(), startExperiment()}
+	return []experiment{callExperiment(), relayExperiment(), srtpExperiment(), kernelExperiment(), transcodeExperiment(), conferenceExperiment(), recordExperiment(), registerExperiment(), iax2Experiment(), guessExperiment(), blfExperiment(), phonesExperiment(), browsersExperiment(), startExperiment()}
 }

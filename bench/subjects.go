@@ -57,13 +57,22 @@ func startTincan(l *lab, s setting) (*running, error) {
 	first, web, other := rtpFirst, "127.0.0.1:0", "[]"
 	if s.iax2 != "" {
 		first, other = s.ports, fmt.Sprintf("[%q]", s.iax2)
+	}
+	if s.iax2 != "" || s.wss {
 		if web, err = freeAddress(); err != nil {
 			return nil, err
 		}
 	}
+	wss, browsers := "", "[]"
+	if s.wss {
+		if wss, err = freeAddress(); err != nil {
+			return nil, err
+		}
+		browsers = fmt.Sprintf("[%q]", wss)
+	}
 	config := filepath.Join(folder, "tincan.toml")
-	text := fmt.Sprintf("data = %q\n[sip]\nudp = [%q]\ntcp = []\ntls = %s\n[rtp]\nports = \"%d-%d\"\nkernel = %q\n[http]\nlisten = %q\ntls = []\n[iax2]\nudp = %s\n",
-		filepath.Join(folder, "data"), address, list, first, first+portsPerCall*s.calls+sparePorts, map[bool]string{true: "auto", false: "off"}[s.kernel], web, other)
+	text := fmt.Sprintf("data = %q\n[sip]\nudp = [%q]\ntcp = []\ntls = %s\n[rtp]\nports = \"%d-%d\"\nkernel = %q\n[http]\nlisten = %q\ntls = %s\n[iax2]\nudp = %s\n",
+		filepath.Join(folder, "data"), address, list, first, first+portsPerCall*s.calls+sparePorts, map[bool]string{true: "auto", false: "off"}[s.kernel], web, browsers, other)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -80,7 +89,7 @@ func startTincan(l *lab, s setting) (*running, error) {
 		return proc.Start(folder, l.binary, "serve", "--config", config)
 	})
 	if err == nil {
-		r.secure, r.config, r.http = secure, config, web
+		r.secure, r.config, r.http, r.wss = secure, config, web, wss
 	}
 	return r, err
 }
