@@ -130,6 +130,9 @@ func (l *Linphone) config(t testing.TB) string {
 	}
 	b.WriteString(l.encryption(t))
 	b.WriteString(l.buddy())
+	if a.Feedback {
+		b.WriteString("[proxy_default_values]\navpf=1\n")
+	}
 	if a.ICE {
 		b.WriteString("[net]\nnat_policy_ref=own\n[nat_policy_0]\nref=own\nprotocols=ice\n")
 	}

@@ -36,6 +36,7 @@ type Account struct {
 	Transport string  // udp (when empty), tcp or tls
 	Codec     string  // the one codec it offers: pcmu (when empty), pcma, g722, opus, gsm, speex
 	Tone      float64 // what it plays, Hz
+	Feedback  bool    // it offers RTP/AVPF (linphone)
 	Keys      string  // what it presses as tones in its sound, instead of Tone
 	Video     bool    // it has a camera that films a pattern, and a screen (baresip, browser)
 	Film      string  // the one codec of its pictures: vp8 (when empty), vp9, h264 (baresip)

@@ -53,13 +53,18 @@ func (s shield) terms(i *secure.Identity) *secure.Terms {
 // securedProfile reports whether a profile is one of SRTP.
 func securedProfile(proto string) bool { return strings.Contains(proto, "SAVP") }
 
+// feedbackProfile is that of media in the clear whose parties send feedback early (RFC
+// 4585).
+const feedbackProfile = "RTP/AVPF"
+
 // bareProfile gives the profile of the same media in the clear: phones that refuse
-// RTP/AVPF, and heed a=rtcp-fb beside RTP/AVP, are many (baresip is one).
+// RTP/AVPF, and heed a=rtcp-fb beside RTP/AVP, are many (baresip is one). Pictures that
+// are offered so in the clear stay so, since two that know it need it.
 func bareProfile(st *media.Stream) string {
-	if !securedProfile(st.Proto) {
-		return st.Proto
+	if securedProfile(st.Proto) || st.Proto == feedbackProfile && st.Kind == media.Audio {
+		return "RTP/AVP"
 	}
-	return "RTP/AVP"
+	return st.Proto
 }
 
 // withKeys gives the profile of the same media with keys, withHandshake that with
@@ -229,6 +234,8 @@ func offering(d media.Description, had []shield, m manner, beside bool) []shield
 			sh.Setup = eitherBegins
 		case sh.Keys != nil:
 			sh.Ours, sh.Setup = []secure.Crypto{sh.Line}, ""
+		case sh.Agreed && sh.Profile == feedbackProfile:
+			sh = shield{Profile: feedbackProfile, Agreed: true}
 		case sh.Agreed:
 			sh = shield{Profile: st.Proto, Agreed: true}
 		case sh.Profile != "": // it has not been answered yet

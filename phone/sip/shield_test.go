@@ -75,6 +75,26 @@ func TestShieldsAgree(t *testing.T) {
 	})
 }
 
+// Sound that is offered with feedback is answered so, in whatever turn, and the other
+// side is not asked for it: many phones know it not. Of pictures it is.
+func TestFeedbackProfile(t *testing.T) {
+	picture := soundLine(feedbackProfile)
+	picture.Kind, picture.Name = media.Video, "video"
+	offer := media.Description{Streams: []media.Stream{soundLine(feedbackProfile), picture}}
+	profiles := func(d media.Description) string { return d.Streams[0].Proto + ", " + d.Streams[1].Proto }
+	told, shields, why := takenOffer(offer, directory.EncryptionAuto, nil, true)
+	if got := profiles(told); why != "" || got != "RTP/AVP, RTP/AVPF" {
+		t.Errorf("the other side is asked for %s, %s", got, why)
+	}
+	if got := profiles(shielded(told, shields, printB)); got != "RTP/AVPF, RTP/AVPF" {
+		t.Errorf("it is answered with %s", got)
+	}
+	shields = offering(told, shields, plain, false)
+	if got := profiles(shielded(told, shields, printB)); got != "RTP/AVPF, RTP/AVPF" {
+		t.Errorf("it is asked anew with %s", got)
+	}
+}
+
 func through(rt *rapid.T, d media.Description) media.Description {
 	out, _, err := sdp.Parse(sdp.Write(d, sdp.Origin{ID: 1, Version: 1, Addr: netip.MustParseAddr("10.0.0.1")}))
 	if err != nil {
