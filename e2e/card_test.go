@@ -69,7 +69,7 @@ func TestKernelRelayOnDebiansKernel(t *testing.T) {
 		Plan: peer.Plan{
 			Modules: []string{
 				"virtio_pci", "9pnet_virtio", "9p", "virtio_net", "e1000", "e1000e",
-				"8021q", "veth", "sch_ingress", "cls_bpf", "xfrm_user",
+				"8021q", "veth", "vxlan", "sch_ingress", "cls_bpf", "xfrm_user",
 			},
 			Env: []string{
 				"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/run", "TMPDIR=/run",
