@@ -32,7 +32,7 @@ func (n street) plug(t *testing.T, ns peer.Netns, name string) {
 }
 
 // TestKernelRelayOnDebiansKernel: a virtual machine with the kernel that Debian has,
-// and with network cards of four kinds, in which run the kernel relay's own tests, and
+// and with network cards of three kinds, in which run the kernel relay's own tests, and
 // phones that call each other from card to card.
 //
 //	leftx, caller ── cable ── left, server, right ── cable ── rightx, called
@@ -45,42 +45,8 @@ func TestKernelRelayOnDebiansKernel(t *testing.T) {
 		t.Skip("the machine's processor is an amd64, and it runs this machine's programs")
 	}
 	peer.NeedRoot(t)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	here, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	unit := filepath.Join(t.TempDir(), "kernel.test")
-	if out, err := exec.Command("go", "test", "-c", "-o", unit, "tincan/phone/media/kernel").CombinedOutput(); err != nil {
-		t.Fatalf("build the kernel relay's tests: %v\n%s", err, out)
-	}
 	cables, log := newCables(t), filepath.Join(t.TempDir(), "cable")
-	m := peer.Machine{
-		Netns: cables.ns,
-		Cards: []peer.Card{
-			{Name: "left", Model: "virtio-net-pci", Cable: "1", Tap: cables.taps[0]},
-			{Name: "leftx", Model: "virtio-net-pci", Cable: "1", Tap: cables.taps[1]},
-			{Name: "right", Model: "e1000e", Cable: "2"},
-			{Name: "rightx", Model: "e1000", Cable: "2", Log: log},
-		},
-		Plan: peer.Plan{
-			Modules: []string{
-				"virtio_pci", "9pnet_virtio", "9p", "virtio_net", "e1000", "e1000e",
-				"8021q", "veth", "vxlan", "sch_ingress", "cls_bpf", "xfrm_user",
-			},
-			Env: []string{
-				"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/run", "TMPDIR=/run",
-				cardsEnv + "=1", peer.RequireEnv + "=1", binaryEnv + "=" + os.Getenv(binaryEnv),
-			},
-			Commands: []peer.Command{
-				{Dir: "/run", Argv: []string{unit, "-test.v"}},
-				{Dir: here, Argv: []string{self, "-test.v", "-test.run", "^TestKernelRelayBetweenCards$"}},
-			},
-		},
-	}
+	m := cables.machine(t, log)
 	codes := m.Run(t)
 	if len(codes) != len(m.Commands) {
 		t.Fatalf("%d of %d commands ended", len(codes), len(m.Commands))
@@ -97,6 +63,45 @@ func TestKernelRelayOnDebiansKernel(t *testing.T) {
 	}
 	for _, w := range seen.Wrong {
 		t.Errorf("on the cable to the called: %s", w)
+	}
+}
+
+// machine has the cards, and runs the kernel relay's own tests and the test below. What
+// passes its right cable is logged.
+func (c cables) machine(t *testing.T, log string) peer.Machine {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unit := filepath.Join(t.TempDir(), "kernel.test")
+	if out, err := exec.Command("go", "test", "-c", "-o", unit, "tincan/phone/media/kernel").CombinedOutput(); err != nil {
+		t.Fatalf("build the kernel relay's tests: %v\n%s", err, out)
+	}
+	return peer.Machine{
+		Netns: c.ns,
+		Cards: []peer.Card{
+			{Name: "left", Model: "virtio-net-pci", Cable: "1", Tap: c.taps[0]},
+			{Name: "leftx", Model: "virtio-net-pci", Cable: "1", Tap: c.taps[1]},
+			{Name: "right", Model: "e1000e", Cable: "2"},
+			{Name: "rightx", Model: "e1000", Cable: "2", Log: log},
+		},
+		Modules: []string{
+			"virtio_pci", "9pnet_virtio", "9p", "virtio_net", "e1000", "e1000e",
+			"8021q", "veth", "vxlan", "sch_ingress", "cls_bpf", "xfrm_user",
+		},
+		Env: []string{
+			"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/run", "TMPDIR=/run",
+			cardsEnv + "=1", peer.RequireEnv + "=1", binaryEnv + "=" + os.Getenv(binaryEnv),
+		},
+		Commands: []peer.Command{
+			{Dir: "/run", Argv: []string{unit, "-test.v"}},
+			{Dir: here, Argv: []string{self, "-test.v", "-test.run", "^TestKernelRelayBetweenCards$"}},
+		},
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Plan is what a machine is to do. peer.Plan is the same, written by the host.
+// Plan is what a machine is to do, as peer.Machine writes it.
 type Plan struct {
 	Modules  []string          // of the kernel, files, in the order they are loaded
 	Cards    map[string]string // names of network cards, by their addresses

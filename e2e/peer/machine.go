@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,9 +25,11 @@ const machinePatience = 10 * time.Minute
 //	  ^                           │                               │
 //	  └──── exit codes, output ───┴──────── serial line ──────────┘
 type Machine struct {
-	Netns Netns // where the taps of its cards are
-	Cards []Card
-	Plan
+	Netns    Netns // where the taps of its cards are
+	Cards    []Card
+	Modules  []string // of the kernel, by name; what they need comes with them
+	Env      []string // of the commands, as NAME=value
+	Commands []Command
 }
 
 // Card is a network card of a machine.
@@ -41,11 +44,11 @@ type Card struct {
 	Tap string
 }
 
-// Plan is what a machine is to do; e2e/guest has the same.
-type Plan struct {
-	Modules  []string          // of the kernel, by name; what they need comes with them
-	Cards    map[string]string // is filled in
-	Env      []string          // of the commands, as NAME=value
+// plan is what e2e/guest reads.
+type plan struct {
+	Modules  []string          // files, in the order they are loaded
+	Cards    map[string]string // names by addresses
+	Env      []string
 	Commands []Command
 }
 
@@ -150,33 +153,29 @@ func (m Machine) initramfs(file, guest, kernel string) error {
 	if err != nil {
 		return err
 	}
+	p := plan{Cards: map[string]string{}, Env: m.Env, Commands: m.Commands}
+	for _, name := range m.Modules {
+		if p.Modules, err = modules.needs(name, p.Modules); err != nil {
+			return err
+		}
+	}
+	for i, c := range m.Cards {
+		p.Cards[mac(i)] = c.Name
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
 	var a archive
+	a.add("/guest.json", text)
 	if err := a.file("/init", guest); err != nil {
 		return err
 	}
-	plan := m.Plan
-	plan.Modules = nil
-	for _, name := range m.Modules {
-		order, err := modules.needs(name, plan.Modules)
-		if err != nil {
-			return err
-		}
-		plan.Modules = order
-	}
-	for _, path := range plan.Modules {
+	for _, path := range p.Modules {
 		if err := a.file(path, modules[moduleName(path)]); err != nil {
 			return err
 		}
 	}
-	plan.Cards = map[string]string{}
-	for i, c := range m.Cards {
-		plan.Cards[mac(i)] = c.Name
-	}
-	text, err := json.Marshal(plan)
-	if err != nil {
-		return err
-	}
-	a.add("/guest.json", text)
 	return os.WriteFile(file, a.bytes(), 0o600)
 }
 
@@ -198,15 +197,13 @@ func moduleName(path string) string {
 	return strings.ReplaceAll(strings.TrimSuffix(filepath.Base(path), ".ko"), "-", "_")
 }
 
-// needs appends a module to those that are loaded before it, after what it needs itself
-// and they are not. Debian ships no list of that: it stands in each module.
+// needs appends a module to those that are loaded before it, and first what it needs and
+// is not among them. Debian ships no list of that: it stands in each module.
 func (all modules) needs(name string, loaded []string) ([]string, error) {
-	name = strings.ReplaceAll(name, "-", "_")
+	name = moduleName(name)
 	path := "/" + name + ".ko"
-	for _, l := range loaded {
-		if l == path {
-			return loaded, nil
-		}
+	if slices.Contains(loaded, path) {
+		return loaded, nil
 	}
 	f, err := elf.Open(all[name])
 	if err != nil {
