@@ -26,7 +26,7 @@ func TestSumOfAllBytes(t *testing.T) {
 	}
 	defer closeRelay(t, r)
 	summed := countSummed(t, "tunnel") // the latest filter is the first to run
-	const packets = 7 // of throughBoth
+	const packets = 7                  // of throughBoth
 	for i, six := range []bool{false, true} {
 		r.throughBoth(t, left, right, six)
 		r.throughBoth(t, right, left, six)
