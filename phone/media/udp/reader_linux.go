@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -23,22 +24,49 @@ type reader struct {
 }
 
 func newReader(p *Poller) (*reader, error) {
-	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	set, fd, err := openSet()
 	if err != nil {
-		return nil, fmt.Errorf("udp: epoll_create1: %w", err)
+		return nil, err
 	}
-	// os.NewFile hands only non-blocking descriptors to Go's poller. The
-	// flag means nothing else to an epoll descriptor.
-	if err := unix.SetNonblock(fd, true); err != nil {
-		return nil, fmt.Errorf("udp: set epoll non-blocking: %w", err)
-	}
-	r := &reader{poller: p, epoll: os.NewFile(uintptr(fd), "epoll"), fd: fd}
+	r := &reader{poller: p, epoll: set, fd: fd}
 	raw, err := r.epoll.SyscallConn()
 	if err != nil {
 		return nil, fmt.Errorf("udp: poll the epoll descriptor: %w", err)
 	}
 	r.done.Go(func() { r.run(raw) })
 	return r, nil
+}
+
+// openSet opens an epoll set that Go's poller watches.
+func openSet() (*os.File, int, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, 0, fmt.Errorf("udp: epoll_create1: %w", err)
+	}
+	// os.NewFile hands only non-blocking descriptors to Go's poller. The
+	// flag means nothing else to an epoll descriptor.
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("udp: set epoll non-blocking: %w", err), unix.Close(fd))
+	}
+	return os.NewFile(uintptr(fd), "epoll"), fd, nil
+}
+
+// Watch gives an epoll set with a socket alone, which can be waited for in its
+// place: Go's poller would be told too whenever the socket can be written to, which
+// is after each datagram that it sent.
+func Watch(sock syscall.RawConn) (*os.File, error) {
+	set, epoll, err := openSet()
+	if err != nil {
+		return nil, err
+	}
+	var added error
+	err = sock.Control(func(fd uintptr) {
+		added = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, int(fd), &unix.EpollEvent{Events: unix.EPOLLIN})
+	})
+	if err = errors.Join(err, added); err != nil {
+		return nil, errors.Join(fmt.Errorf("udp: watch a socket: %w", err), set.Close())
+	}
+	return set, nil
 }
 
 // close ends the goroutine and waits for it.

@@ -12,10 +12,10 @@ import (
 	"tincan/phone/media/udp"
 )
 
-// datagram is one recvmsg or sendmsg on a socket that Go's poller watches. The
-// call is made without telling the scheduler: a non-blocking one is over within
-// microseconds, and telling would wake its monitor for every datagram that
-// finds the server idle, which was a sixth of what a call cost.
+// datagram is one recvmsg or sendmsg. The call is made without telling the
+// scheduler: one that does not wait is over within microseconds, and telling
+// would wake its monitor for every datagram that finds the server idle, which was
+// a sixth of what a call cost.
 type datagram struct {
 	hdr   unix.Msghdr
 	iov   unix.Iovec
@@ -24,26 +24,29 @@ type datagram struct {
 	errno syscall.Errno
 	n     int
 	trap  uintptr
-	name  string                // of the call
-	step  func(fd uintptr) bool // do, made once
+	name  string           // of the call
+	call  func(fd uintptr) // do, made once
 }
 
 func newDatagram(trap uintptr, name string) *datagram {
 	m := &datagram{trap: trap, name: name}
-	m.step = m.do
+	m.call = m.do
 	m.hdr.Name = (*byte)(unsafe.Pointer(&m.addr))
 	m.hdr.Iov, m.hdr.Iovlen = &m.iov, 1
 	return m
 }
 
-// do makes the call; false asks the poller to wait until it can be made.
-func (m *datagram) do(fd uintptr) bool {
-	for {
-		n, _, errno := syscall.RawSyscall(m.trap, fd, uintptr(unsafe.Pointer(&m.hdr)), 0)
-		m.n, m.errno = int(n), errno
-		if errno != unix.EINTR {
-			return errno != unix.EAGAIN
+// do makes the call. What is to be sent waits where the kernel has no room for
+// it; what is to be received does not.
+func (m *datagram) do(fd uintptr) {
+	m.errno = unix.EINTR
+	for m.errno == unix.EINTR {
+		var n uintptr
+		n, _, m.errno = syscall.RawSyscall(m.trap, fd, uintptr(unsafe.Pointer(&m.hdr)), unix.MSG_DONTWAIT)
+		if m.errno == unix.EAGAIN && m.trap == unix.SYS_SENDMSG {
+			n, _, m.errno = syscall.Syscall(m.trap, fd, uintptr(unsafe.Pointer(&m.hdr)), 0)
 		}
+		m.n = int(n)
 	}
 }
 
@@ -62,18 +65,14 @@ func (m *datagram) over(b, oob []byte) {
 	m.hdr.SetControllen(len(oob))
 }
 
-// recv reads a datagram into b.
-func (m *datagram) recv(raw syscall.RawConn, b []byte) (n int, from netip.AddrPort, oob []byte, err error) {
+// receives has the next datagram that comes go into b.
+func (m *datagram) receives(b []byte) {
 	m.over(b, m.oob[:])
 	m.hdr.Namelen = unix.SizeofSockaddrInet6
-	if err := raw.Read(m.step); err != nil {
-		return 0, from, nil, err
-	}
-	if err := m.err(); err != nil {
-		return 0, from, nil, err
-	}
-	return m.n, m.source(), m.oob[:m.hdr.Controllen], nil
 }
+
+// control is the control message of what came.
+func (m *datagram) control() []byte { return m.oob[:m.hdr.Controllen] }
 
 // source gives the sender's address, IPv4 as such.
 func (m *datagram) source() netip.AddrPort {
@@ -102,7 +101,7 @@ func (m *datagram) send(raw syscall.RawConn, b []byte, from netip.Addr, to netip
 		m.hdr.Namelen = unix.SizeofSockaddrInet4
 	}
 	binary.BigEndian.PutUint16((*[2]byte)(unsafe.Pointer(&m.addr.Port))[:], to.Port())
-	err := raw.Write(m.step)
+	err := raw.Control(m.call)
 	m.over(nil, nil)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"syscall"
 
@@ -20,13 +21,21 @@ type kernelNetwork struct{}
 
 // kernelSocket is a UDP socket of the kernel. One on all addresses learns which
 // of them a datagram was sent to and says from which one it answers (PKTINFO).
+//
+// Go's poller watches a set that has the socket in it, not the socket: it asks of
+// whatever it watches to be told when it can be written to, so that each datagram
+// sent would wake a thread, and the next wait for one that comes would be over at
+// once, for nothing.
 type kernelSocket struct {
-	conn  *net.UDPConn
-	raw   syscall.RawConn
+	file  *os.File        // the socket
+	raw   syscall.RawConn // of it
+	set   *os.File        // of epoll, with the socket alone
+	ready syscall.RawConn // of it
 	local netip.AddrPort
 	wild  bool
-	in    *datagram // of the one reader
-	out   sync.Pool // of *datagram
+	in    *datagram              // of the one reader
+	came  func(set uintptr) bool // receive, made once
+	out   sync.Pool              // of *datagram
 }
 
 // socketBuffer holds a burst of registrations after a power cut.
@@ -46,20 +55,53 @@ func (kernelNetwork) ListenPacket(at netip.AddrPort) (PacketConn, error) {
 	}
 	_ = conn.SetReadBuffer(socketBuffer)
 	s := &kernelSocket{
-		conn: conn, local: conn.LocalAddr().(*net.UDPAddr).AddrPort(), wild: at.Addr().IsUnspecified(),
+		local: conn.LocalAddr().(*net.UDPAddr).AddrPort(), wild: at.Addr().IsUnspecified(),
 		in: newDatagram(unix.SYS_RECVMSG, "recvmsg"), out: sync.Pool{New: func() any { return newDatagram(unix.SYS_SENDMSG, "sendmsg") }},
 	}
-	if s.raw, err = conn.SyscallConn(); err != nil {
-		_ = conn.Close()
-		return nil, err
+	s.came = s.receive
+	if err = s.take(conn); err == nil {
+		err = s.prepare()
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// take makes the socket of a connection of Go's its own.
+func (s *kernelSocket) take(conn *net.UDPConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	var own error
+	err = raw.Control(func(fd uintptr) {
+		var n int
+		if n, own = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); own == nil {
+			own = unix.SetNonblock(n, false)              // else os.NewFile has the poller watch it
+			s.file = os.NewFile(uintptr(n), "SIP socket") // which conn's end does not end
+		}
+	})
+	return errors.Join(err, own, conn.Close())
+}
+
+// prepare opens the set and sets what a socket on all addresses needs.
+func (s *kernelSocket) prepare() (err error) {
+	if s.raw, err = s.file.SyscallConn(); err != nil {
+		return err
+	}
+	if s.set, err = udp.Watch(s.raw); err != nil {
+		return err
+	}
+	if s.ready, err = s.set.SyscallConn(); err != nil {
+		return err
 	}
 	if s.wild {
 		if err := s.wantPktinfo(); err != nil {
-			_ = conn.Close()
-			return nil, fmt.Errorf("ask for destination addresses: %w", err)
+			return fmt.Errorf("ask for destination addresses: %w", err)
 		}
 	}
-	return s, nil
+	return nil
 }
 
 func (kernelNetwork) Listen(at netip.AddrPort) (net.Listener, error) {
@@ -97,14 +139,37 @@ func (kernelNetwork) Source(remote netip.AddrPort) netip.Addr {
 
 func (s *kernelSocket) Local() netip.AddrPort { return s.local }
 
-func (s *kernelSocket) Close() error { return s.conn.Close() }
+func (s *kernelSocket) Close() error {
+	var errs []error
+	for _, f := range []*os.File{s.set, s.file} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
 
 func (s *kernelSocket) Recv(b []byte) (n int, from netip.AddrPort, to netip.Addr, err error) {
-	n, from, oob, err := s.in.recv(s.raw, b)
-	if err == nil && s.wild {
-		to = udp.Destination(oob, s.local.Addr())
+	m := s.in
+	m.receives(b)
+	if s.ready.Read(s.came) != nil { // it has no other error, and this one no name
+		return 0, from, to, net.ErrClosed
 	}
-	return n, from, to, err
+	if err := m.err(); err != nil {
+		return 0, from, to, err
+	}
+	if s.wild {
+		to = udp.Destination(m.control(), s.local.Addr())
+	}
+	return m.n, m.source(), to, nil
+}
+
+// receive takes a datagram if there is one; false asks the poller to wait for it.
+func (s *kernelSocket) receive(uintptr) bool {
+	if s.raw.Control(s.in.call) != nil { // closed meanwhile
+		s.in.errno = unix.EBADF
+	}
+	return s.in.errno != unix.EAGAIN
 }
 
 func (s *kernelSocket) Send(b []byte, from netip.Addr, to netip.AddrPort) error {
