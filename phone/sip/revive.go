@@ -10,7 +10,6 @@ import (
 	"tincan/phone/call"
 	"tincan/phone/media"
 	"tincan/phone/media/sdp"
-	"tincan/phone/sip/transaction"
 	"tincan/phone/sip/transport"
 )
 
@@ -147,7 +146,7 @@ func (l *leg) askedAgain(st legState) error {
 	req.AppendHeader(&wire.ToHeader{DisplayName: l.localName, Address: l.local})
 	req.AppendHeader(&id)
 	req.AppendHeader(&wire.CSeqHeader{SeqNo: st.InviteSeq, MethodName: wire.INVITE})
-	m, err := wire.NewParser().ParseSIP(transaction.Bytes(req)) // so that Via is more than text
+	m, err := wire.NewParser().ParseSIP(l.s.layer.Bytes(req)) // so that Via is more than text
 	if err != nil {
 		return fmt.Errorf("leg's state: INVITE: %w", err)
 	}

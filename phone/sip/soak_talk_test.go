@@ -230,7 +230,7 @@ func (l *line) ack(d *dialog, res *wire.Response) {
 	of := &dialog{id: d.id, local: d.local, remote: siptest.Tag(res), number: d.number, target: siptest.Target(res), seq: res.CSeq().SeqNo}
 	req := l.write("ACK", of, "")
 	req.PrependHeader(transaction.Via(l.way(), transaction.Branch()))
-	_ = l.tr.Send(l.way(), transaction.Bytes(req))
+	_ = l.tr.Send(l.way(), []byte(req.String()))
 }
 
 // hold is a call that stands, until one of them has enough or something happens.

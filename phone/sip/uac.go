@@ -304,7 +304,7 @@ func (l *leg) sendACK(seq uint32) {
 		return
 	}
 	ack.PrependHeader(transaction.Via(p, transaction.Branch()))
-	_ = l.s.transport.Send(p, transaction.Bytes(ack))
+	_ = l.s.transport.Send(p, l.s.layer.Bytes(ack))
 }
 
 // letGo acknowledges an answer that is not wanted and says goodbye to it, in a

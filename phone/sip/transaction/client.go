@@ -50,7 +50,7 @@ func (l *Layer) Request(req *wire.Request, p transport.Path, on Responses) *Clie
 	}
 	c.key = c.branch + "|" + string(req.Method)
 	req.PrependHeader(Via(p, c.branch))
-	c.bytes = Bytes(req)
+	c.bytes = l.Bytes(req)
 	if !c.isInvite {
 		c.req = nil
 	}
@@ -155,11 +155,11 @@ func (c *Client) step(res *wire.Response) (pass bool, ack []byte, cancel bool) {
 		}
 		if code < 300 {
 			c.state = accepted
-			c.after(c.l.linger(c.l.cfg.Timers.Lifetime()), c.end) // timer M
+			c.linger(c.l.cfg.Timers.Lifetime()) // timer M
 			c.req, c.bytes = nil, nil
 			return true, nil, false
 		}
-		c.ack = Bytes(ackFor(c.req, res))
+		c.ack = c.l.Bytes(ackFor(c.req, res))
 		c.state = completed
 		c.finish(c.l.cfg.Timers.Lifetime()) // timer D, at least 32 s
 		return true, c.ack, false
@@ -178,7 +178,13 @@ func (c *Client) finish(linger time.Duration) {
 		linger = 0
 	}
 	c.req, c.bytes = nil, nil
-	c.after(c.l.linger(linger), c.end)
+	c.linger(linger)
+}
+
+// linger has nothing more than the end come. Called with mu held.
+func (c *Client) linger(d time.Duration) {
+	c.timer.Stop()
+	c.l.ends.after(d, c)
 }
 
 func (c *Client) provisional() (sendCancel bool) {
@@ -226,7 +232,7 @@ func (c *Client) sendCancel() {
 // requestAs sends a CANCEL in a transaction under the INVITE's branch.
 func (l *Layer) requestAs(req *wire.Request, p transport.Path, branch string) {
 	c := &Client{
-		l: l, branch: branch, path: p, key: branch + "|" + string(req.Method), bytes: Bytes(req),
+		l: l, branch: branch, path: p, key: branch + "|" + string(req.Method), bytes: l.Bytes(req),
 		on: func(*wire.Response, error) {}, wait: l.cfg.Timers.T1, left: l.cfg.Timers.Lifetime(),
 	}
 	c.start()

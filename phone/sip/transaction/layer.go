@@ -15,6 +15,7 @@
 package transaction
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"strconv"
@@ -68,7 +69,8 @@ const shards = 64
 // Layer holds the transactions. Safe for any goroutine.
 type Layer struct {
 	cfg     Config
-	began   time.Time
+	ends    ends
+	paper   sync.Pool // of *bytes.Buffer, to write messages in
 	count   atomic.Int64
 	servers [shards]shard[*Server]
 	clients [shards]shard[*Client]
@@ -84,25 +86,15 @@ func New(cfg Config) *Layer {
 	if cfg.Timers == (Timers{}) {
 		cfg.Timers = defaultTimers
 	}
-	l := &Layer{cfg: cfg, began: time.Now()}
+	l := &Layer{
+		cfg: cfg, ends: ends{began: time.Now(), due: map[time.Duration][]ender{}},
+		paper: sync.Pool{New: func() any { return new(bytes.Buffer) }},
+	}
 	for i := range shards {
 		l.servers[i].m = map[string]*Server{}
 		l.clients[i].m = map[string]*Client{}
 	}
 	return l
-}
-
-// lingerGrain is what the ends of finished transactions are rounded up to: they
-// only forget, and many that do so at once wake the process once.
-const lingerGrain = 500 * time.Millisecond
-
-// linger gives the time until the first grain after d.
-func (l *Layer) linger(d time.Duration) time.Duration {
-	if d < lingerGrain {
-		return d
-	}
-	end := time.Since(l.began) + d
-	return d + (lingerGrain-end%lingerGrain)%lingerGrain
 }
 
 // Count gives the server and client transactions alive.

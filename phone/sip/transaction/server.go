@@ -1,7 +1,7 @@
 package transaction
 
 import (
-	"strings"
+	"bytes"
 	"sync"
 	"time"
 
@@ -83,12 +83,14 @@ func SetTag(res *wire.Response, tag string) {
 	to.Params.Add("tag", tag)
 }
 
-// Bytes serialises a message in one allocation or two.
-func Bytes(m wire.Message) []byte {
-	var b strings.Builder
-	b.Grow(1024)
-	m.StringWrite(&b)
-	return []byte(b.String())
+// Bytes serialises a message. What it gives is kept while it may have to be
+// repeated, so it has no room to spare.
+func (l *Layer) Bytes(m wire.Message) []byte {
+	b := l.paper.Get().(*bytes.Buffer)
+	defer l.paper.Put(b)
+	b.Reset()
+	m.StringWrite(b)
+	return bytes.Clone(b.Bytes())
 }
 
 // Respond sends a response: any number of 1xx, then one final. A second final
@@ -101,7 +103,7 @@ func (s *Server) Respond(res *wire.Response) []byte {
 		return nil
 	}
 	s.tagged(res)
-	b := Bytes(res)
+	b := s.l.Bytes(res)
 	s.last = b
 	s.advance(res.StatusCode)
 	s.mu.Unlock()
@@ -153,22 +155,30 @@ func (s *Server) advance(code int) {
 	case s.invite && code < 300:
 		s.state = accepted // timer L; 2xx are retransmitted by the dialog
 		s.last = nil
-		s.after(s.l.linger(t.Lifetime()), s.end)
+		s.linger(t.Lifetime())
 	case s.invite:
 		s.state = completed
 		s.wait, s.left = t.T1, t.Lifetime()
 		if s.path.Protocol.Reliable() {
-			s.after(s.l.linger(s.left), s.end)
+			s.linger(s.left)
 		} else {
 			s.after(s.wait, s.retransmit)
 		}
 	case s.path.Protocol.Reliable():
 		s.state = completed
-		s.after(0, s.end)
+		s.linger(0)
 	default:
 		s.state = completed
-		s.after(s.l.linger(t.Lifetime()), s.end) // timer J
+		s.linger(t.Lifetime()) // timer J
 	}
+}
+
+// linger has nothing more than the end come. Called with mu held.
+func (s *Server) linger(d time.Duration) {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.l.ends.after(d, s)
 }
 
 func (s *Server) after(d time.Duration, f func()) {
@@ -209,7 +219,7 @@ func (s *Server) again(req *wire.Request, p transport.Path) {
 		if s.state == completed {
 			s.state = confirmed
 			s.last = nil
-			s.after(s.l.linger(s.l.cfg.Timers.T4), s.end) // timer I
+			s.linger(s.l.cfg.Timers.T4) // timer I
 		}
 		s.mu.Unlock()
 		return
@@ -241,7 +251,7 @@ func (s *Server) end() {
 func (s *Server) RespondOnce(res *wire.Response) {
 	s.mu.Lock()
 	s.tagged(res)
-	b := Bytes(res)
+	b := s.l.Bytes(res)
 	s.mu.Unlock()
 	s.end()
 	_ = s.l.cfg.Send(s.path, b)
