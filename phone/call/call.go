@@ -198,7 +198,9 @@ func (c *Call) handle(m any) {
 	default:
 		c.handleMove(m)
 	}
-	c.publishSnapshot()
+	if c.phase != over { // else finish has
+		c.publishSnapshot()
+	}
 }
 
 // late sees to what arrives when the call is over: everything that a leg still

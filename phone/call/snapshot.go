@@ -78,6 +78,7 @@ func (c *Call) publishSnapshot() {
 		Number: c.setup.From.Number, Name: c.setup.From.Name,
 	}
 	if c.a != nil {
+		s.Legs = make([]LegView, 0, len(c.forks)+1)
 		s.To = c.to()
 		s.Legs = append(s.Legs, c.view(c.a, c.sides[0], c.phase >= ringing, c.phase >= answering))
 	}
@@ -94,9 +95,12 @@ func (c *Call) publishSnapshot() {
 		}
 	}
 	s.bridges = slices.Clone(c.bridges)
-	s.carried()
+	watch := c.x.watch.Load()
+	if watch != nil {
+		s.carried() // before anybody else has it
+	}
 	c.snap.Store(s)
-	if watch := c.x.watch.Load(); watch != nil {
+	if watch != nil {
 		(*watch)(s)
 	}
 }

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,6 +47,7 @@ type leg struct {
 	unheard *call.Ended // from before it had one
 	stage   stage
 	dialog
+	label label // of the dialog's path
 	session
 	encryption
 	timer sessionTimer
@@ -382,15 +384,27 @@ func (l *leg) Info() call.Info {
 	defer l.mu.Unlock()
 	i := call.Info{Kind: "sip", Party: l.party, Device: l.name, CallID: l.callID, Number: userOf(&l.remote), Name: l.remName, OurTag: l.localTag, TheirTag: l.remoteTag, CalledIn: !l.uac, Treatment: l.sound.Treatment()}
 	i.Encryption, i.Unencrypted = l.encrypted()
-	if l.path.Remote.IsValid() {
-		i.Remote = string(l.path.Protocol) + ":" + l.path.Remote.String()
-	}
+	i.Remote = l.label.of(l.path)
 	if r := l.audio(); r != nil {
 		i.Stats = r.Stats()
 	} else {
 		i.Stats = l.lastStats
 	}
 	return i
+}
+
+// label is a path as people read it, kept since every message of a call shows it.
+type label struct {
+	protocol transport.Protocol
+	remote   netip.AddrPort
+	text     string
+}
+
+func (s *label) of(p transport.Path) string {
+	if (s.protocol != p.Protocol || s.remote != p.Remote) && p.Remote.IsValid() {
+		*s = label{p.Protocol, p.Remote, string(p.Protocol) + ":" + p.Remote.String()}
+	}
+	return s.text
 }
 
 // Release gives the ports back (call.Leg).
