@@ -72,7 +72,7 @@ func (l *leg) renew(tx *transaction.Server, req *wire.Request) {
 	l.retarget(req)
 	l.invite, l.inviteTx = req, tx
 	if req.Method == wire.INVITE {
-		tx.Trying(l.s.reply(req, wire.StatusTrying, "Trying"))
+		tx.Trying(l.s.trying(req))
 	}
 	l.theirsNext, l.shieldsNext = d, shields
 	l.heedICE(d)

@@ -425,6 +425,11 @@ func (s *Server) reply(req *wire.Request, code int, reason string) *wire.Respons
 	return res
 }
 
+// trying makes a 100 if there is need of one.
+func (s *Server) trying(req *wire.Request) func() *wire.Response {
+	return func() *wire.Response { return s.reply(req, wire.StatusTrying, "Trying") }
+}
+
 func (s *Server) product() string { return "Tincan" }
 
 func (s *Server) withAllow(res *wire.Response) *wire.Response {

@@ -64,7 +64,7 @@ func (s *Server) invite(tx *transaction.Server, req *wire.Request, p transport.P
 		l.vias = append(l.vias, via.Value())
 	}
 	tx.SetTag(l.localTag)
-	tx.Trying(s.reply(req, wire.StatusTrying, "Trying"))
+	tx.Trying(s.trying(req))
 	if err := l.open(offer, p); err != nil {
 		s.cfg.Logger.Error("call refused: no RTP port; widen [rtp] ports", "from", who.Ref, "error", err)
 		l.refuse(call.NoPorts)

@@ -3,7 +3,6 @@ package sdp
 import (
 	"net/netip"
 	"strconv"
-	"strings"
 
 	"tincan/phone/codec"
 	"tincan/phone/media"
@@ -60,9 +59,11 @@ func (w *writer) address(a netip.Addr) {
 	case !a.IsValid():
 		w.add(nowhere)
 	case a.Is4() || a.Is4In6():
-		w.add("IN IP4 ", a.Unmap().String())
+		w.add("IN IP4 ")
+		*w = a.Unmap().AppendTo(*w)
 	default:
-		w.add("IN IP6 ", a.WithZone("").String())
+		w.add("IN IP6 ")
+		*w = a.WithZone("").AppendTo(*w)
 	}
 }
 
@@ -159,7 +160,7 @@ func (w *writer) rtpmap(f codec.Format) {
 	w.add("a=rtpmap:")
 	w.number(uint64(f.PT))
 	w.add(" ")
-	w.text(encodingName(f.Name))
+	w.encoding(f.Name)
 	w.add("/")
 	w.number(uint64(f.Clock))
 	if f.Channels > 1 {
@@ -176,12 +177,18 @@ func (w *writer) rtpmap(f codec.Format) {
 	}
 }
 
-// encodingName spells a codec's name as most phones do; the comparison is
-// without case (RFC 4855 3), but not in every phone.
-func encodingName(name string) string {
+// encoding spells a codec's name as most phones do; the comparison is without
+// case (RFC 4855 3), but not in every phone.
+func (w *writer) encoding(name string) {
+	from := len(*w)
+	w.text(name)
 	switch name {
 	case "opus", "telephone-event", "speex", "red", "t140", "ulpfec", "rtx":
-		return name
+		return
 	}
-	return strings.ToUpper(name)
+	for i, c := range (*w)[from:] {
+		if 'a' <= c && c <= 'z' {
+			(*w)[from+i] = c - 'a' + 'A'
+		}
+	}
 }

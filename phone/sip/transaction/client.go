@@ -184,6 +184,7 @@ func (c *Client) finish(linger time.Duration) {
 // linger has nothing more than the end come. Called with mu held.
 func (c *Client) linger(d time.Duration) {
 	c.timer.Stop()
+	c.timer = nil // and what it would have done
 	c.l.ends.after(d, c)
 }
 
@@ -281,7 +282,6 @@ func (c *Client) fail(err error) {
 func (c *Client) end() {
 	c.mu.Lock()
 	c.state = terminated
-	c.timer.Stop()
 	c.ack = nil
 	c.mu.Unlock()
 	c.l.dropClient(c)

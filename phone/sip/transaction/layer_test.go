@@ -412,11 +412,11 @@ func TestTryingOnlyWhenItTakesLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		b.receive(udp, request("INVITE", "z9hG4bK1", 1))
-		b.tx[0].Trying(Reply(b.got[0], 100, "Trying"))
+		b.tx[0].Trying(func() *wire.Response { return Reply(b.got[0], 100, "Trying") })
 		pass(100 * time.Millisecond)
 		b.tx[0].Respond(Reply(b.got[0], 180, "Ringing"))
 		b.receive(udp, request("INVITE", "z9hG4bK2", 2))
-		b.tx[1].Trying(Reply(b.got[1], 100, "Trying"))
+		b.tx[1].Trying(func() *wire.Response { return Reply(b.got[1], 100, "Trying") })
 		pass(time.Second)
 		b.wantSent("0.1 180", "0.2 100")
 		for i := range b.tx {

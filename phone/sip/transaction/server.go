@@ -114,9 +114,9 @@ func (s *Server) Respond(res *wire.Response) []byte {
 // tryingAfter is within the 200 ms of RFC 3261 17.2.1.
 const tryingAfter = 150 * time.Millisecond
 
-// Trying sends a 100 to an INVITE that is not answered quickly: most are, and
-// need none.
-func (s *Server) Trying(res *wire.Response) {
+// Trying sends a 100, which is then made, to an INVITE that is not answered
+// quickly: most are, and need none.
+func (s *Server) Trying(res func() *wire.Response) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != trying {
@@ -127,7 +127,7 @@ func (s *Server) Trying(res *wire.Response) {
 		waits := s.state == trying
 		s.mu.Unlock()
 		if waits {
-			s.Respond(res)
+			s.Respond(res())
 		}
 	})
 }
@@ -177,6 +177,7 @@ func (s *Server) advance(code int) {
 func (s *Server) linger(d time.Duration) {
 	if s.timer != nil {
 		s.timer.Stop()
+		s.timer = nil // and what it would have done
 	}
 	s.l.ends.after(d, s)
 }
