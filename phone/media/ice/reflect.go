@@ -15,17 +15,29 @@ const (
 	askTimes = 3
 )
 
+// askKeep is how often the address is kept, while the call rings: NATs that forget what
+// is silent for 30 s are many, though two minutes are wanted of them (RFC 4787 4.3).
+const askKeep = 15 * time.Second
+
 // reflect asks from the agent's own port, which is what makes the answer worth
-// something behind a NAT that gives ports of its own.
+// something behind a NAT that gives ports of its own, and keeps what it was told.
 func (a *agent) reflect() {
-	defer close(a.reflected)
+	to, told := a.reflection()
+	close(a.reflected)
+	if told {
+		a.keep(to)
+	}
+}
+
+// reflection gives the server that answered.
+func (a *agent) reflection() (to *net.UDPAddr, told bool) {
 	to, ok := a.resolve(a.socket.host.config.Stun)
 	if !ok {
-		return
+		return nil, false
 	}
 	m, err := stun.Build(stun.TransactionID, stun.BindingRequest, stun.Fingerprint)
 	if err != nil {
-		return
+		return nil, false
 	}
 	answers := a.port.ask(m.TransactionID)
 	timer := time.NewTimer(0)
@@ -37,13 +49,40 @@ func (a *agent) reflect() {
 		select {
 		case at := <-answers:
 			a.reflectedAt(at)
-			return
+			return to, true
 		case <-timer.C:
 		case <-a.port.done:
-			return
+			return nil, false
 		}
 	}
 	a.socket.host.missed(time.Now())
+	return nil, false
+}
+
+// keep keeps the NAT from giving the port's address away before the party begins to
+// check it, which may be long: somebody has to take the call first (RFC 8445 5.1.1.4).
+// Indications ask for no answer.
+func (a *agent) keep(to *net.UDPAddr) {
+	tick := time.NewTicker(askKeep)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-a.port.done:
+			return
+		}
+		m, err := stun.Build(stun.TransactionID, stun.NewType(stun.MethodBinding, stun.ClassIndication), stun.Fingerprint)
+		if err != nil || a.started() {
+			return // the checks keep it from there
+		}
+		_, _ = a.port.WriteTo(m.Raw, to) // the next one may arrive
+	}
+}
+
+func (a *agent) started() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.conn != nil
 }
 
 // resolve gives an address of a server, of the port's family.
