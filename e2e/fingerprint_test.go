@@ -16,7 +16,7 @@ func TestFingerprintOfAnother(t *testing.T) {
 	const why = "the certificate has another fingerprint than its description says"
 	ended := func(t *testing.T, s *server) {
 		t.Helper()
-		if r := s.onlyRecord(t); r.Cause != "unencrypted" || r.Detail != "extension:"+ada+": DTLS: "+why {
+		if r := s.onlyRecord(t); r.Cause != "unencrypted" || r.EndedBy != "server" || r.Detail != "extension:"+ada+": DTLS: "+why {
 			t.Errorf("the record says %+v", r)
 		}
 	}

@@ -291,7 +291,7 @@ func TestNoWayByICE(t *testing.T) {
 	const found = "no way to the phone was found in 30 s: "
 	b.Await(t, found)
 	r := s.onlyRecord(t)
-	if r.Cause != "media-timeout" || !strings.HasPrefix(r.Detail, found) || !strings.Contains(r.Detail, "a TURN server would help") {
+	if r.Cause != "media-timeout" || r.EndedBy != "server" || !strings.HasPrefix(r.Detail, found) || !strings.Contains(r.Detail, "a TURN server would help") {
 		t.Errorf("the record says %+v", r)
 	}
 	if said := string(s.tincan(t, "quality", id)); !strings.Contains(said, "ended: media-timeout: "+found) {

@@ -468,14 +468,23 @@ func (c *Call) ended(m Ended) {
 	switch {
 	case c.referrerLeft(m):
 	case m.Leg == c.a:
-		c.finish(m.Cause, "caller")
+		c.finish(m.Cause, m.by("caller"))
 	case m.Leg == c.b && c.phase >= answering:
-		c.finish(m.Cause, "callee")
+		c.finish(m.Cause, m.by("callee"))
 	default:
 		if f := c.fork(m.Leg); f != nil && !f.ended {
 			c.forkEnded(f, m.Cause)
 		}
 	}
+}
+
+// by tells who ended a leg: its party, but what cannot be secured or finds no way the
+// server ends, though the party would go on.
+func (m Ended) by(party string) string {
+	if m.Cause.Kind == Unencrypted.Kind || m.Cause.Kind == MediaTimeout.Kind {
+		return "server"
+	}
+	return party
 }
 
 // forkEnded gives up when no party is left, with the best of their reasons

@@ -55,3 +55,27 @@ func TestBarredCaller(t *testing.T) {
 		}
 	})
 }
+
+// The record says who ended a call: the server, where a party's media cannot be secured
+// or finds no way.
+func TestWhoEnded(t *testing.T) {
+	for cause, want := range map[Cause][2]string{
+		Normal:                            {"caller", "callee"},
+		Timeout:                           {"caller", "callee"},
+		Unencrypted.Why("another's key"):  {"server", "server"},
+		MediaTimeout.Why("no way to you"): {"server", "server"},
+	} {
+		for side, by := range want {
+			inWorld(t, func(t *testing.T, w *world) {
+				a, b, c := w.dialled("rtp", "rtp", pcmu)
+				b.accept()
+				settle()
+				[]*leg{a, b}[side].leave(cause)
+				settle()
+				if r := w.ledger.records[c.ID()][0]; r.EndedBy != by || r.Cause != cause.Kind {
+					t.Errorf("%v of side %d: %s by %s, want %s", cause, side, r.Cause, r.EndedBy, by)
+				}
+			})
+		}
+	}
+}
