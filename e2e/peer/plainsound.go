@@ -3,6 +3,7 @@ package peer
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -180,27 +181,14 @@ func Stream(heard []Packet, hole time.Duration) (wrong []string, longest time.Du
 	return wrong, longest
 }
 
-// Heard is what a sound has beside a sine for a while.
-type Heard struct {
-	At, Long time.Duration
-	Worst    float64 // dB of the sine
-}
-
-// Clicks are the stretches of a sound with more beside hz than most, in dB of the sine, in
-// steps of a packet.
-func Clicks(s tone.Sound, hz, most float64) (clicks []Heard) {
-	last := -2
+// Click is the worst of what a sound has beside hz, in dB of the whole, and how long
+// after its begin.
+func Click(s tone.Sound, hz float64) (worst float64, at time.Duration) {
+	worst = math.Inf(-1)
 	for i, db := range s.Beside(hz, packetTime) {
-		if db <= most {
-			continue
+		if db > worst {
+			worst, at = db, time.Duration(i)*packetTime
 		}
-		if i == last+1 {
-			c := &clicks[len(clicks)-1]
-			c.Long, c.Worst = c.Long+packetTime, max(c.Worst, db)
-		} else {
-			clicks = append(clicks, Heard{time.Duration(i) * packetTime, packetTime, db})
-		}
-		last = i
 	}
-	return clicks
+	return worst, at
 }

@@ -100,15 +100,6 @@ func (s Sound) Chord(tones ...float64) time.Duration {
 	return longest
 }
 
-// Lacks tells of each 40 ms of the sound whether one of the sines is not a good part of
-// it.
-func (s Sound) Lacks(tones ...float64) (lacks []bool) {
-	for _, w := range s.windows() {
-		lacks = append(lacks, !sounds(w, s.Rate, tones))
-	}
-	return lacks
-}
-
 // part is the share of the power that a sine of a chord has at least.
 const part = 0.1
 

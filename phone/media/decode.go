@@ -36,7 +36,7 @@ func (e *ear) decode() {
 	}
 	e.last = n
 	before := len(e.fifo)
-	e.fifo = v.resampler.Append(e.fifo, e.raw[:n])
+	e.add(v, n)
 	if e.keys != nil {
 		e.keys.hear(e.fifo[before:])
 	}
@@ -89,9 +89,8 @@ func (e *ear) conceal(t int64) {
 			clear(e.raw[:n])
 		}
 		left -= n
-		before := len(e.fifo)
-		e.fifo = v.resampler.Append(e.fifo, e.raw[:n])
-		e.hearing.Concealed += uint64(len(e.fifo) - before)
+		e.add(v, n)
+		e.hearing.Concealed += uint64(n * e.rate / v.decoder.Rate())
 	}
 }
 
@@ -117,7 +116,7 @@ func (e *ear) fill(hole int64) {
 		e.conceal(copied)
 	} else {
 		e.hearing.Recovered++
-		e.fifo = v.resampler.Append(e.fifo, e.raw[:n])
+		e.add(v, n)
 	}
 	e.next += hole
 }

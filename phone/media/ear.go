@@ -16,9 +16,9 @@ import (
 const (
 	longestPacket = 120 * time.Millisecond // of sound in one payload (Opus, RFC 7587 4.2)
 	longestHole   = 100 * time.Millisecond // a longer one is a pause, not a loss
-	late          = time.Second            // an older packet than that is a restart
+	stale         = time.Second            // an older packet than that is a restart
 	leap          = time.Minute            // and so is one that is so far ahead
-	remembered    = 2 * longestPeriod      // of sound that was played, for scaling
+	remembered    = 50 * time.Millisecond  // of sound that was played, for scaling and going on with it
 )
 
 // ear turns what a flow sends into sound at one rate. It puts packets in
@@ -44,6 +44,7 @@ type ear struct {
 	last int     // samples of it that came last
 	fifo []int16
 	head int
+	late late
 
 	shelf shelf
 	delay delays

@@ -119,16 +119,16 @@ func (l *line) begin(clock uint32, now time.Duration) {
 
 // next gives the time for media that begins now on a clock: as much later than
 // the last as has passed (when the clock changes too, RFC 7160 4.1), and not
-// before the last packet has been played. What comes up to a tick late follows
-// without a hole: it is the same sound by another way, which the party's jitter
-// buffer takes for a late packet.
+// before the last packet has been played. What comes up to a tick and a half late
+// follows without a hole: it is the same sound by another way, of which the first packet
+// just missed a tick. The party's jitter buffer takes it for a late packet.
 func (l *line) next(now time.Duration, clock uint32) uint32 {
 	step := l.step
 	if clock != l.clock || step == 0 {
 		step = clock / packetsPerSecond
 	}
 	passed := ticks(now-l.at, clock)
-	if passed <= step+ticks(tickEvery, clock) {
+	if passed <= step+ticks(tickEvery*3/2, clock) {
 		passed = step
 	}
 	return l.time + passed

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/netip"
@@ -38,50 +39,56 @@ func newRoom(t *testing.T, e *Engine, c MixerConfig, formats ...codec.Format) *r
 }
 
 // Listeners share one encoder; one who begins to speak gets a copy of it and
-// gives it back, and its own line goes on without a jump.
+// gives it back, and its own line goes on without a jump. Of G.722 the shared encoder
+// does not know quite what the copy knew, which is heard for a packet, more or less by
+// chance: many voices are tried.
 func TestListenersShareASpeech(t *testing.T) {
 	for _, f := range []codec.Format{linear, g722, opus} {
-		t.Run(f.String(), func(t *testing.T) {
-			if _, err := codec.NewEncoder(f); err != nil {
-				t.Skip(err)
-			}
-			synctest.Test(t, func(t *testing.T) {
-				r := newRoom(t, newTestEngine(t, Config{}), MixerConfig{}, f, f, f, f)
-				first, second := newTalker(t, r.phones[0], 440), newTalker(t, r.phones[1], 900)
-				heard := newPlayer(t, f)
-				time.Sleep(time.Millisecond)
-				for i := range 300 {
-					first.speak()
-					if i >= 50 && i < 100 { // the second speaks for a second, then is silent
-						second.speak()
-					}
-					time.Sleep(20 * time.Millisecond)
-					if i == 40 || i == 290 {
-						own := 0
-						r.mu.Lock()
-						for _, s := range r.seats {
-							if s.mouth.voice != nil {
-								own++
-							}
-						}
-						if own != 1 || len(r.groups) != 1 {
-							t.Errorf("after %d packets %d have speeches of their own, %d groups", i, own, len(r.groups))
-						}
-						r.mu.Unlock()
-					}
-				}
-				heard.hear(t, r.phones[1].heard())
-				if len(heard.gaps) != 0 {
-					t.Errorf("gaps %v", heard.gaps)
-				}
-				rate := heard.decoder.Rate()
-				worst, at := residual(heard.pcm[rate:], 440, rate)
-				if limit := map[string]float64{"l16": -60, "g722": -30, "opus": -15}[f.Name]; worst > limit {
-					t.Errorf("%.1f dB beside the other's sine, at %d of %d", worst, at, len(heard.pcm)-rate)
-				}
-			})
-		})
+		for _, hz := range []float64{500, 700, 900, 1000, 1100} {
+			t.Run(fmt.Sprintf("%v beside %v Hz", f, hz), func(t *testing.T) { listenersShare(t, f, hz) })
+		}
 	}
+}
+
+func listenersShare(t *testing.T, f codec.Format, hz float64) {
+	if _, err := codec.NewEncoder(f); err != nil {
+		t.Skip(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t, newTestEngine(t, Config{}), MixerConfig{}, f, f, f, f)
+		first, second := newTalker(t, r.phones[0], 440), newTalker(t, r.phones[1], hz)
+		heard := newPlayer(t, f)
+		time.Sleep(time.Millisecond)
+		for i := range 300 {
+			first.speak()
+			if i >= 50 && i < 100 { // the second speaks for a second, then is silent
+				second.speak()
+			}
+			time.Sleep(20 * time.Millisecond)
+			if i == 40 || i == 290 {
+				own := 0
+				r.mu.Lock()
+				for _, s := range r.seats {
+					if s.mouth.voice != nil {
+						own++
+					}
+				}
+				if own != 1 || len(r.groups) != 1 {
+					t.Errorf("after %d packets %d have speeches of their own, %d groups", i, own, len(r.groups))
+				}
+				r.mu.Unlock()
+			}
+		}
+		heard.hear(t, r.phones[1].heard())
+		if len(heard.gaps) != 0 {
+			t.Errorf("gaps %v", heard.gaps)
+		}
+		rate := heard.decoder.Rate()
+		worst, at := residual(heard.pcm[rate:], 440, rate)
+		if limit := map[string]float64{"l16": -60, "g722": -20, "opus": -15}[f.Name]; worst > limit {
+			t.Errorf("%.1f dB beside the other's sine, at %d of %d", worst, at, len(heard.pcm)-rate)
+		}
+	})
 }
 
 func TestMuteDeafenGainVolume(t *testing.T) {

@@ -100,6 +100,7 @@ func (e *ear) begin(now time.Duration) bool {
 		e.next = p.time
 	}
 	e.playing, e.eager, e.debt, e.rest = true, false, 0, scaleRest
+	e.late.owed = false
 	return true
 }
 
@@ -152,22 +153,20 @@ func (e *ear) hasten(now time.Duration) {
 	e.waited = e.waits(e.shelf.first(), now)
 }
 
-// expand makes up sound in the hope that the next packet is only late.
+// expand makes up n samples in the hope that the next packet is only late.
 func (e *ear) expand(n int) {
-	before := len(e.fifo) - e.head
-	e.conceal(e.ticksOf(n) + 1)
-	e.debt += len(e.fifo) - e.head - before
+	e.goOn(n)
+	e.debt += n
 	if e.debt >= samplesIn(longestHole, e.rate) {
-		sink(e.fifo[e.head+before:])
+		sink(e.fifo[len(e.fifo)-n:])
 	}
 }
 
 // bridgeHole deals with a packet that is missing before one that is there.
 func (e *ear) bridgeHole(hole int64) {
-	switch paid := min(hole, e.ticksOf(e.debt)); {
-	case paid > 0:
-		e.next += paid
-		e.debt = 0
+	switch {
+	case e.debt > 0:
+		e.repay(hole)
 	case e.span(hole) > longestHole:
 		e.conceal(e.usual())
 		e.playing = false

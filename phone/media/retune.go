@@ -12,7 +12,7 @@ func (e *ear) retune(rate int) {
 	}
 	e.fifo, e.head = converted(e.fifo, e.head, e.rate, rate)
 	e.debt = e.debt * rate / e.rate
-	e.rate = rate
+	e.rate, e.late.voice = rate, nil
 	if e.background.heard {
 		e.tuneNoise()
 	}

@@ -94,7 +94,7 @@ func (e *ear) restarts(p *Packet, ahead int64) bool {
 	switch {
 	case p.ssrc != e.ssrc || p.Format.Clock != e.clock:
 		return true
-	case ahead < -int64(ticks(late, e.clock)), ahead > int64(ticks(leap, e.clock)):
+	case ahead < -int64(ticks(stale, e.clock)), ahead > int64(ticks(leap, e.clock)):
 		return true
 	case p.datagram == nil:
 		return false

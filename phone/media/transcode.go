@@ -46,8 +46,7 @@ func (e *ear) push(m *mouth, now time.Duration) {
 				m.describe(e.background.payload, now)
 			}
 		case e.debt > 0: // made up by the clock before
-			e.next += min(hole, e.ticksOf(e.debt))
-			e.debt = 0
+			e.repay(hole)
 		case p.counted && p.seq == e.lastSeq+1: // nothing was sent in between
 			e.pass(hole, m, now)
 		case e.mayCome(p) && e.span(hole) <= longestHole:
@@ -110,7 +109,9 @@ func (e *ear) anew() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.shelf.empty()
-	e.begun, e.playing, e.debt, e.head = false, false, 0, len(e.fifo)
+	e.begun, e.playing, e.debt = false, false, 0
+	e.fifo, e.head = e.fifo[:0], 0
+	e.late.owed = false
 	if e.clean != nil {
 		e.clean.anew()
 	}

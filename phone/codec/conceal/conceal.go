@@ -11,7 +11,7 @@
 //
 // Before each jump the sound fades over a quarter of a period into what lies
 // before the landing point. It begins mixed with the last samples backwards, so
-// that there is no click, gets fainter from 10 ms on and is silent at 60 ms. The
+// that there is no click, gets fainter from 20 ms on and is silent at 60 ms. The
 // next good packet fades in over what would have come.
 //
 // A Concealer belongs to one goroutine at a time and allocates when made alone.
@@ -31,8 +31,8 @@ const (
 
 // Course of a loss.
 const (
-	steady = 10 * time.Millisecond // as loud as before
-	fading = 50 * time.Millisecond // to silence
+	steady = 20 * time.Millisecond // as loud as before
+	fading = 40 * time.Millisecond // to silence
 	turn   = 10 * time.Millisecond // until the next number of periods
 )
 
@@ -40,12 +40,14 @@ const (
 type Concealer struct {
 	rate    int
 	history []int16 // what was heard last: periods and a quarter
+	known   int     // of its samples, the last so many
 	source  []int16 // the history when the loss began
 
 	lost    int     // samples made up in this loss; 0: there is none
 	period  int     // in samples
 	at      int     // place in source
 	back    int     // how far the next jump goes
+	whole   int     // periods that are known
 	quarter int     // of a period: the length of fades
 	step    float32 // from where the period begins to the last sample
 }
@@ -83,10 +85,11 @@ func (c *Concealer) Conceal(dst []int16) (int, error) {
 // Reset forgets the stream.
 func (c *Concealer) Reset() {
 	clear(c.history)
-	c.lost = 0
+	c.lost, c.known = 0, 0
 }
 
 func (c *Concealer) remember(pcm []int16) {
+	c.known = min(c.known+len(pcm), len(c.history))
 	if len(pcm) >= len(c.history) {
 		copy(c.history, pcm[len(pcm)-len(c.history):])
 		return
@@ -97,10 +100,11 @@ func (c *Concealer) remember(pcm []int16) {
 
 func (c *Concealer) begin() {
 	copy(c.source, c.history)
-	c.period = pitch(c.source, c.rate)
+	c.period = pitch(c.source[len(c.source)-c.known:], c.rate)
 	c.quarter = c.period / 4
 	c.at = len(c.source) - c.period
 	c.back = c.period
+	c.whole = max((c.known-c.quarter)/c.period, 1)
 	c.step = float32(c.source[len(c.source)-1]) - float32(c.source[c.at-1])
 }
 
@@ -118,7 +122,7 @@ func (c *Concealer) next() int16 {
 	c.lost++
 	if c.at++; c.at == end {
 		c.at -= c.back
-		c.back = c.period * min(1+c.lost/samples(turn, c.rate), periods)
+		c.back = c.period * min(1+c.lost/samples(turn, c.rate), c.whole, periods)
 	}
 	return int16(min(max(sound, math.MinInt16), math.MaxInt16))
 }

@@ -5,29 +5,33 @@ import "time"
 const (
 	// compared is the length of sound that is held against itself.
 	compared = 20 * time.Millisecond
-	// coarse is the rate at which the pitch is first looked for, and fine that
-	// of the samples that decide.
-	coarse, fine = 4000, 8000
+	// coarse is the rate at which the pitch is first looked for: half of it would
+	// not tell which multiple of a high tone's period is nearly whole.
+	coarse = 8000
 	// mostCoarse is how many samples there are at the coarse rate: compared and
 	// the longest period, with some room for rates that do not divide.
-	mostCoarse = 160
+	mostCoarse = 320
 )
 
 // pitch gives the period of the voice at the end of pcm in samples: the lag at
-// which it is most like itself.
+// which it is most like itself. Where little is known, the end alone is compared.
 func pitch(pcm []int16, rate int) int {
-	low, high := samples(shortest, rate), samples(longest, rate)
+	low := samples(shortest, rate)
+	high := max(min(samples(longest, rate), len(pcm)-low), low)
+	window := min(samples(compared, rate), len(pcm)-high)
+	if window < low {
+		return low
+	}
 	step := max(rate/coarse, 1)
 	var slow [mostCoarse]float32
-	n := min((samples(compared, rate)+high)/step, len(slow))
+	n := min((window+high)/step, len(slow))
 	for i := range n {
 		slow[i] = mean(pcm[len(pcm)-(n-i)*step:][:step])
 	}
 	most := min(high/step, n-1)
 	near := step * best(low/step, most, func(lag int) float32 { return alike(slow[:n], lag, n-most, 1) })
-	stride := max(rate/fine, 1)
 	return best(max(near-step, low), min(near+step, high), func(lag int) float32 {
-		return alike(pcm, lag, samples(compared, rate), stride)
+		return alike(pcm, lag, window, step)
 	})
 }
 
