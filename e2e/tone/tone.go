@@ -100,6 +100,14 @@ func (s Sound) Chord(tones ...float64) time.Duration {
 	return longest
 }
 
+// Levels gives how loud a sine is in each 40 ms, in dB of full scale.
+func (s Sound) Levels(hz float64) (levels []float64) {
+	for _, w := range s.windows() {
+		levels = append(levels, 10*math.Log10(max(tonePower(w, hz, s.Rate), 1e-9)))
+	}
+	return levels
+}
+
 // part is the share of the power that a sine of a chord has at least.
 const part = 0.1
 

@@ -6,10 +6,13 @@ package media
 // a pause between words.
 //
 //	decoded and encoded ---word---|  pause  |---word--- handed on
-//	                              ^ here, or after 2 s without a pause
+//	                              ^ here, or after a minute without a pause
+//
+// A tone or music without an end costs some decoding for so long, and steps once then.
 const (
 	landBelow  = -45.0 // dBov: a pause
-	landWithin = 100   // packets
+	landUnder  = 15.0  // dB below the loudest: one too, in a room that is not silent
+	landWithin = 3000  // packets: a minute
 )
 
 // landing is what is still to be said when packets are handed on again that
@@ -17,7 +20,8 @@ const (
 type landing struct {
 	ear   *ear
 	mouth *mouth
-	held  int // packets that were not handed on yet
+	held  int     // packets that were not handed on yet
+	peak  float64 // dBov, the loudest of them
 }
 
 // land says it, before a packet, so that nothing is overtaken. It is true if the
@@ -44,12 +48,23 @@ func (p *path) land(pkt *Packet) bool {
 // holds tells whether a click would be heard before the packet, and it can be made
 // anew instead.
 func (l *landing) holds(pkt *Packet) bool {
-	return l.held < landWithin && !pkt.Marker && l.ear.amid(pkt)
+	if l.held >= landWithin || pkt.Marker {
+		return false
+	}
+	level, heard := l.ear.loudness(pkt)
+	if l.held == 0 || level > l.peak {
+		l.peak = level
+	}
+	return heard && level > landBelow && level > l.peak-landUnder
 }
 
-// amid tells whether a packet goes on with sound that can be heard.
-func (e *ear) amid(p *Packet) bool {
+// loudness gives the level in dBov of what came before a packet; false: nothing, or the
+// packet cannot be decoded.
+func (e *ear) loudness(p *Packet) (level float64, heard bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.byPT[p.Format.PT&127] != 0 && e.last > 0 && dBov(e.raw[:e.last]) > landBelow
+	if e.byPT[p.Format.PT&127] == 0 || e.last == 0 {
+		return 0, false
+	}
+	return dBov(e.raw[:e.last]), true
 }

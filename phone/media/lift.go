@@ -62,6 +62,7 @@ const maxSlipped = 5 * packetsPerSecond
 const (
 	whyUnheard  = "a party has not been heard yet"
 	whyUnsettle = "the stream has only begun"
+	whyUnpaused = "it was decoded, and is until there is a pause in the sound"
 	whyUnseen   = "its packets come by an interface that the kernel relay does not serve"
 	whyBusy     = "a digit is being sent"
 	whySecured  = "the media are encrypted"

@@ -50,7 +50,9 @@ func (r *RTP) offering() (*offer, string) {
 		return nil, whyUnseen
 	case !r.latch.closed || r.latch.doubtful || r.rx.ssrc == 0 && !r.rx.started:
 		return nil, whyUnheard
-	case p.landing.Load() != nil || p.lessons.Load() != nil:
+	case p.landing.Load() != nil:
+		return nil, whyUnpaused
+	case p.lessons.Load() != nil:
 		return nil, whyUnsettle
 	}
 	o := &offer{path: p, to: to}

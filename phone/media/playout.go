@@ -175,9 +175,10 @@ func (e *ear) bridgeHole(hole int64) {
 	}
 }
 
-// pace brings the delay nearer to what is wanted, when it is time.
+// pace brings the delay nearer to what is wanted, when it is time, and not just after
+// sound was made up, by which it has grown.
 func (e *ear) pace(n int, now time.Duration) {
-	if e.rest--; e.rest > 0 || !e.playing || e.steady {
+	if e.rest--; e.rest > 0 || !e.playing || e.steady || e.late.owed {
 		return
 	}
 	switch excess := e.waited - e.delay.wanted; {
