@@ -1,7 +1,9 @@
 package call
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -235,7 +237,9 @@ func (c *Call) late(m any) {
 
 func (c *Call) begin() {
 	c.x.publish(c, "incoming", c.setup.Dialled)
-	c.x.cfg.Logger.Debug("call comes in", "call", c.id, "from", c.setup.From.Ref, "dialled", c.setup.Dialled, "sip_call_id", c.a.Info().CallID)
+	if c.debugged() {
+		c.x.cfg.Logger.Debug("call comes in", "call", c.id, "from", c.setup.From.Ref, "dialled", c.setup.Dialled, "sip_call_id", c.a.Info().CallID)
+	}
 	if c.setup.Barred != nil {
 		c.finish(*c.setup.Barred, "server")
 		return
@@ -391,7 +395,9 @@ func (c *Call) stood() {
 	c.b.Answer(c.sides[1].local)
 	c.x.publish(c, "answered", c.sides[0].codec)
 	c.tellUnencrypted()
-	c.x.cfg.Logger.Debug("call answered", "call", c.id, "sip_call_ids", c.wireIDs(), "from", c.setup.From.Ref, "to", c.to(), "codec", c.sides[0].codec, "callee_codec", c.sides[1].codec)
+	if c.debugged() {
+		c.x.cfg.Logger.Debug("call answered", "call", c.id, "sip_call_ids", c.wireIDs(), "from", c.setup.From.Ref, "to", c.to(), "codec", c.sides[0].codec, "callee_codec", c.sides[1].codec)
+	}
 	if c.pending != nil {
 		c.offeredTo = c.a
 		c.a.Offer(*c.pending)
@@ -403,6 +409,11 @@ func (c *Call) stood() {
 	if c.arrived != nil {
 		c.take(*c.arrived)
 	}
+}
+
+// debugged tells whether it is worth it to gather what a line of debugging says.
+func (c *Call) debugged() bool {
+	return c.x.cfg.Logger.Enabled(context.Background(), slog.LevelDebug)
 }
 
 // tellUnencrypted says whose sound is not encrypted though that was wanted.

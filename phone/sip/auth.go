@@ -197,7 +197,7 @@ const maxCredentials = 4
 func (s *Server) credentials(req *wire.Request) *digest.Credentials {
 	n := 0
 	for _, name := range []string{"Authorization", "Proxy-Authorization"} {
-		for _, h := range req.GetHeaders(name) {
+		for h := range named(req, name) {
 			if n++; n > maxCredentials {
 				return nil
 			}

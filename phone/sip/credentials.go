@@ -25,7 +25,7 @@ func answerTo(try *digest.Try, req *wire.Request, res *wire.Response) ([]digest.
 }
 
 func valuesOf(m wire.Message, name string) (out []string) {
-	for _, h := range m.GetHeaders(name) {
+	for h := range named(m, name) {
 		out = append(out, h.Value())
 	}
 	return out

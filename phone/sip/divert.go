@@ -35,7 +35,7 @@ func (s *Server) redirects(res *wire.Response, own string) (numbers []string, re
 // diversions reads Diversion (RFC 5806), the latest first, as the headers have
 // them.
 func diversions(m wire.Message) (out []call.Diversion) {
-	for _, h := range m.GetHeaders("Diversion") {
+	for h := range named(m, "Diversion") {
 		for _, v := range listed(h.Value()) {
 			u, _, ok := address(v)
 			if !ok || len(out) >= maxDiversions {
@@ -75,7 +75,7 @@ func diverted(req *wire.Request) []call.Diversion {
 		return list
 	}
 	var entries []string
-	for _, h := range req.GetHeaders("History-Info") {
+	for h := range named(req, "History-Info") {
 		entries = append(entries, listed(h.Value())...)
 	}
 	for i := 0; i < len(entries)-1 && i < maxDiversions; i++ {

@@ -337,7 +337,7 @@ func reasonFor(cause call.Cause) string {
 // that this one shows no missed call: RFC 3326 2, or Q.850's non-selected user
 // clearing.
 func completedElsewhere(m wire.Message) bool {
-	for _, h := range m.GetHeaders("Reason") {
+	for h := range named(m, "Reason") {
 		for _, v := range listed(h.Value()) {
 			protocol, params, _ := strings.Cut(v, ";")
 			for p := range strings.SplitSeq(params, ";") {

@@ -16,6 +16,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -458,6 +459,22 @@ func unsupported(req *wire.Request) string {
 	return strings.Join(bad, ", ")
 }
 
+// named gives a message's headers of a name. It is asked for many that few messages
+// have, and sipgo's own search makes every name of the message anew, in lower case.
+func named(m wire.Message, name string) iter.Seq[wire.Header] {
+	return func(yield func(wire.Header) bool) {
+		list, ok := m.(interface{ Headers() []wire.Header })
+		if !ok {
+			return
+		}
+		for _, h := range list.Headers() {
+			if strings.EqualFold(h.Name(), name) && !yield(h) {
+				return
+			}
+		}
+	}
+}
+
 // tokens gives the comma-separated values of a header, under its long and its
 // compact name, in lower case.
 func tokens(m wire.Message, name, compact string) (out []string) {
@@ -465,7 +482,7 @@ func tokens(m wire.Message, name, compact string) (out []string) {
 		if n == "" {
 			continue
 		}
-		for _, h := range m.GetHeaders(n) {
+		for h := range named(m, n) {
 			for _, t := range strings.Split(h.Value(), ",") {
 				if t = strings.ToLower(strings.TrimSpace(t)); t != "" {
 					out = append(out, t)
@@ -478,8 +495,8 @@ func tokens(m wire.Message, name, compact string) (out []string) {
 
 func header(m wire.Message, names ...string) string {
 	for _, n := range names {
-		if h := m.GetHeaders(n); len(h) > 0 {
-			return h[0].Value()
+		for h := range named(m, n) {
+			return h.Value()
 		}
 	}
 	return ""
