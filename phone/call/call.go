@@ -391,7 +391,9 @@ func (c *Call) stood() {
 		c.finish(NotAcceptable.Why("the caller takes "+c.sides[0].codec+", the other side "+c.sides[1].codec), "server")
 		return
 	}
-	c.a.Answer(c.sides[0].local)
+	if c.earlyFrom != c.a { // a party that was moved here was answered where it called
+		c.a.Answer(c.sides[0].local)
+	}
 	c.b.Answer(c.sides[1].local)
 	c.x.publish(c, "answered", c.sides[0].codec)
 	c.tellUnencrypted()

@@ -241,6 +241,16 @@ func TestStory(t *testing.T) {
 	})
 }
 
+// Who is moved into a call that rings was answered where it called, and is not again.
+func TestMovedIntoACallThatRings(t *testing.T) {
+	if err := play(t, []op{
+		incoming("a", "bc"), run, accept("b"), run, flush(true), run, incoming("d", "e"), run,
+		transferring("a", 0, "d"), run, accept("e"), run, flush(true), run,
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Every fault at every step of the story.
 func TestKilledAtEveryStep(t *testing.T) {
 	s := story()
