@@ -45,6 +45,10 @@ func TestKernelRelayOnDebiansKernel(t *testing.T) {
 		t.Skip("the machine's processor is an amd64, and it runs this machine's programs")
 	}
 	peer.NeedRoot(t)
+	peer.Need(t, "qemu-system-x86_64", "apt-get", "dpkg-deb", "ip", "nsenter")
+	if _, err := os.Stat("/dev/net/tun"); err != nil {
+		t.Skipf("the machine's cards need taps: %v (modprobe tun, or give the container the device)", err)
+	}
 	cables, log := newCables(t), filepath.Join(t.TempDir(), "cable")
 	m := cables.machine(t, log)
 	codes := m.Run(t)
@@ -115,7 +119,6 @@ type cables struct {
 
 func newCables(t *testing.T) cables {
 	t.Helper()
-	peer.Need(t, "ip", "nsenter")
 	c := cables{peer.Netns(fmt.Sprintf("tc-vm-%d", os.Getpid())), [2]string{"tap0", "tap1"}}
 	in := string(c.ns)
 	command(t, "ip", "netns", "add", in)

@@ -36,12 +36,20 @@ func catchComplaints(log *slog.Logger) (stop func()) {
 func heed(said io.Reader, log *slog.Logger) {
 	var next time.Time
 	unsaid := 0
-	for lines := bufio.NewScanner(said); lines.Scan(); {
+	lines := bufio.NewReader(said)
+	for {
+		line, more, err := lines.ReadLine()
+		if err != nil {
+			return
+		}
+		for skip := more; skip && err == nil; { // of a line without an end the beginning is enough
+			_, skip, err = lines.ReadLine()
+		}
 		if time.Now().Before(next) {
 			unsaid++
 			continue
 		}
-		log.Warn("a sound library complains", "says", lines.Text(), "unsaid", unsaid)
+		log.Warn("a sound library complains", "says", string(line), "unsaid", unsaid)
 		next, unsaid = time.Now().Add(complaintsEvery), 0
 	}
 }

@@ -7,6 +7,8 @@ import (
 	gometrics "runtime/metrics"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"tincan/config"
 )
 
@@ -24,12 +26,26 @@ const tidyAbove = 0.25
 // environment says otherwise.
 const garbagePercent = 200
 
-// openTidy gives the memory of calls that were set up back to the system once the
-// server is calm: Go itself would wait for two minutes, and then keep it.
-func (s *server) openTidy(context.Context, *config.Config) error {
+// memoryShare is how much of the machine's memory the program may have before
+// garbage is collected as often as that takes: gathered garbage must not be what a
+// Raspberry Pi of 512 MB runs out of. GOMEMLIMIT in the environment says otherwise.
+const memoryShare = 0.5
+
+// boundGarbage sets how much garbage may gather.
+func boundGarbage() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
 	}
+	var machine unix.Sysinfo_t
+	if os.Getenv("GOMEMLIMIT") == "" && unix.Sysinfo(&machine) == nil {
+		debug.SetMemoryLimit(int64(memoryShare * float64(machine.Totalram) * float64(machine.Unit)))
+	}
+}
+
+// openTidy gives the memory of calls that were set up back to the system once the
+// server is calm: Go itself would wait for two minutes, and then keep it.
+func (s *server) openTidy(context.Context, *config.Config) error {
+	boundGarbage()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	s.onClose(func() error { cancel(); <-done; return nil })

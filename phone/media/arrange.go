@@ -266,9 +266,7 @@ func (b *Bridge) change(i int, from, to *path) {
 func (b *Bridge) landing(i int) *landing {
 	l := &landing{ear: b.ears[i], mouth: b.mouths[1-i]}
 	f, _ := firstSound(b.terms[1-i].Accepts)
-	if !remembers(f) || l.mouth.format != f || !l.ear.serves(b.terms[i]) {
-		l.held = landWithin
-	}
+	l.waits = remembers(f) && l.mouth.format == f && l.ear.serves(b.terms[i])
 	return l
 }
 

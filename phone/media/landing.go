@@ -1,5 +1,7 @@
 package media
 
+import "time"
+
 // When packets are handed on again that were decoded before, sound steps by the delay
 // of decoding and encoding, some ms, and the party's decoder is not where the packets
 // expect it: a click. So a codec with a memory is decoded until nobody will hear it: in
@@ -11,8 +13,9 @@ package media
 // A tone or music without an end costs some decoding for so long, and steps once then.
 const (
 	landBelow  = -45.0 // dBov: a pause
-	landUnder  = 15.0  // dB below the loudest: one too, in a room that is not silent
-	landWithin = 3000  // packets: a minute
+	landUnder  = 12.0  // dB below what is usual: one too, in a room that is not silent
+	landUsual  = 20    // packets that make it; a cough is shorter
+	landWithin = time.Minute
 )
 
 // landing is what is still to be said when packets are handed on again that
@@ -20,8 +23,9 @@ const (
 type landing struct {
 	ear   *ear
 	mouth *mouth
-	held  int     // packets that were not handed on yet
-	peak  float64 // dBov, the loudest of them
+	waits bool          // for a pause
+	until time.Duration // and no longer; 0: no packet has come yet
+	usual float64       // dBov
 }
 
 // land says it, before a packet, so that nothing is overtaken. It is true if the
@@ -32,7 +36,6 @@ func (p *path) land(pkt *Packet) bool {
 		return false
 	}
 	if pkt.Type == Media && !p.muted.Load() && l.holds(pkt) {
-		l.held++
 		(&transcoder{l.ear, l.mouth}).Deliver(pkt)
 		return true
 	}
@@ -48,14 +51,15 @@ func (p *path) land(pkt *Packet) bool {
 // holds tells whether a click would be heard before the packet, and it can be made
 // anew instead.
 func (l *landing) holds(pkt *Packet) bool {
-	if l.held >= landWithin || pkt.Marker {
+	if !l.waits || pkt.Marker {
 		return false
 	}
 	level, heard := l.ear.loudness(pkt)
-	if l.held == 0 || level > l.peak {
-		l.peak = level
+	if l.until == 0 {
+		l.until, l.usual = pkt.Arrival+landWithin, level
 	}
-	return heard && level > landBelow && level > l.peak-landUnder
+	l.usual += (level - l.usual) / landUsual
+	return heard && pkt.Arrival < l.until && level > landBelow && level > l.usual-landUnder
 }
 
 // loudness gives the level in dBov of what came before a packet; false: nothing, or the

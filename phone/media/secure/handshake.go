@@ -176,6 +176,7 @@ func (h *Handshake) attempt(ctx context.Context) (*dtls.Conn, error) {
 				return nil
 			}
 			mismatch.Store(true)
+			h.pipe.mute() // told by an alert, the party would hang up before it is told why
 			return ErrMismatch
 		}),
 	}

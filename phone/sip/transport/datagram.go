@@ -37,7 +37,7 @@ func newDatagram(trap uintptr, name string) *datagram {
 }
 
 // do makes the call. What is to be sent waits where the kernel has no room for
-// it; what is to be received does not.
+// it, for sendPatience; what is to be received does not.
 func (m *datagram) do(fd uintptr) {
 	m.errno = unix.EINTR
 	for m.errno == unix.EINTR {

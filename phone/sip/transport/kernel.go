@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -40,6 +41,10 @@ type kernelSocket struct {
 
 // socketBuffer holds a burst of registrations after a power cut.
 const socketBuffer = 1 << 20
+
+// sendPatience is how long a datagram that the kernel has no room for waits, and a
+// thread with it: then it is lost, as UDP may, and what matters is sent again.
+const sendPatience = 200 * time.Millisecond
 
 func (kernelNetwork) ListenPacket(at netip.AddrPort) (PacketConn, error) {
 	network := "udp4"
@@ -78,7 +83,11 @@ func (s *kernelSocket) take(conn *net.UDPConn) error {
 	err = raw.Control(func(fd uintptr) {
 		var n int
 		if n, own = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); own == nil {
-			own = unix.SetNonblock(n, false)              // else os.NewFile has the poller watch it
+			patience := unix.NsecToTimeval(int64(sendPatience))
+			own = errors.Join(
+				unix.SetNonblock(n, false), // else os.NewFile has the poller watch it
+				unix.SetsockoptTimeval(n, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &patience),
+			)
 			s.file = os.NewFile(uintptr(n), "SIP socket") // which conn's end does not end
 		}
 	})
