@@ -1,21 +1,18 @@
 package media
 
-import "time"
-
 // When packets are handed on again that were decoded before, sound steps by the delay
 // of decoding and encoding, some ms, and the party's decoder is not where the packets
 // expect it: a click. So a codec with a memory is decoded until nobody will hear it: in
 // a pause between words.
 //
 //	decoded and encoded ---word---|  pause  |---word--- handed on
-//	                              ^ here, or after a minute without a pause
+//	                              ^ here
 //
-// A tone or music without an end costs some decoding for so long, and steps once then.
+// A tone or music without an end costs some decoding for as long.
 const (
-	landBelow  = -45.0 // dBov: a pause
-	landUnder  = 12.0  // dB below what is usual: one too, in a room that is not silent
-	landUsual  = 20    // packets that make it; a cough is shorter
-	landWithin = time.Minute
+	landBelow = -45.0 // dBov: a pause
+	landUnder = 12.0  // dB below what is usual: one too, in a room that is not silent
+	landUsual = 20    // packets that make it; a cough is shorter
 )
 
 // landing is what is still to be said when packets are handed on again that
@@ -23,9 +20,8 @@ const (
 type landing struct {
 	ear   *ear
 	mouth *mouth
-	waits bool          // for a pause
-	until time.Duration // and no longer; 0: no packet has come yet
-	usual float64       // dBov
+	waits bool    // for a pause
+	usual float64 // dBov; 0: no packet has come yet
 }
 
 // land says it, before a packet, so that nothing is overtaken. It is true if the
@@ -55,11 +51,11 @@ func (l *landing) holds(pkt *Packet) bool {
 		return false
 	}
 	level, heard := l.ear.loudness(pkt)
-	if l.until == 0 {
-		l.until, l.usual = pkt.Arrival+landWithin, level
+	if l.usual == 0 {
+		l.usual = level
 	}
 	l.usual += (level - l.usual) / landUsual
-	return heard && pkt.Arrival < l.until && level > landBelow && level > l.usual-landUnder
+	return heard && level > landBelow && level > l.usual-landUnder
 }
 
 // loudness gives the level in dBov of what came before a packet; false: nothing, or the
